@@ -1,0 +1,1 @@
+"""Network as a Service: the Neutron API realised in OpenFlow tables by one controller."""

@@ -1,0 +1,1 @@
+"""Facts to flows, and answers to packets: pure functions, one module a concern."""

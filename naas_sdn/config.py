@@ -1,0 +1,69 @@
+"""Every option of the controller, in one place (oslo.config: file, environment, command line).
+
+`load()` returns the parsed options; sections are attributes (`conf.api.port`). An option can be given in
+the file, or in the environment as OS_<SECTION>__<OPTION> (for example OS_DATABASE__CONNECTION).
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+OPTIONS: dict[str, list[cfg.Opt]] = {
+    "database": [
+        cfg.StrOpt("connection", default="sqlite:////var/lib/naas-sdn/naas.db",
+                   help="SQLAlchemy URL of the database."),
+    ],
+    "api": [
+        cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that the REST API listens on."),
+        cfg.PortOpt("port", default=9696, help="TCP port of the REST API."),
+        cfg.IntOpt("workers", default=0, min=0,
+                   help="Serve the API from this many processes of its own; 0 serves it in the controller."),
+        cfg.IntOpt("max_body", default=1 << 20, min=1024, help="Largest accepted request body, in bytes."),
+        cfg.IntOpt("page_limit", default=1000, min=1, help="Most objects that one page of a list returns."),
+    ],
+    "openflow": [
+        cfg.HostAddressOpt("host", default="0.0.0.0", help="Address that switches connect to."),
+        cfg.PortOpt("port", default=6653, help="TCP port that switches connect to."),
+        cfg.StrOpt("certificate", help="PEM certificate; with key and ca, switches must use TLS."),
+        cfg.StrOpt("key", help="PEM private key of the certificate."),
+        cfg.StrOpt("ca", help="PEM certificate of the authority that signs the switches' certificates."),
+        cfg.IntOpt("half_open", default=256, min=1, help="Most connections that have not identified themselves."),
+        cfg.FloatOpt("handshake_timeout", default=5.0, min=0.1,
+                     help="Seconds a new connection has to finish TLS, HELLO and the features reply."),
+        cfg.FloatOpt("echo_interval", default=3.0, min=0.1, help="Seconds between echo requests to a switch."),
+        cfg.IntOpt("echo_misses", default=2, min=1, help="Unanswered echo requests before a switch is down."),
+        cfg.BoolOpt("auto_register", default=False,
+                    help="Register unknown hypervisors by what their dp_desc says. For labs only."),
+        cfg.StrOpt("tunnel_interface", default="vxlan0", help="Name of the tunnel port on every hypervisor."),
+        cfg.IntOpt("punt_rate", default=100, min=1, help="Packets a second that one port may send to the controller."),
+        cfg.IntOpt("slowpath_rate", default=5000, min=1,
+                   help="Packets a second of one switch that its own responders (ARP, echo) may answer."),
+    ],
+    "network": [
+        cfg.IntOpt("underlay_mtu", default=1500, min=576, help="MTU of the network between the hypervisors."),
+        cfg.IntOpt("dhcp_lease", default=86400, min=60, help="DHCP lease time in seconds."),
+        cfg.StrOpt("dns_domain", default="cloud.internal", help="Domain name handed out by DHCP."),
+    ],
+    "statistics": [
+        cfg.FloatOpt("interval", default=5.0, min=0.2, help="Seconds between reading the flow counters."),
+    ],
+    "plugins": [
+        cfg.StrOpt("l2", default="openflow", help="Plugin that realises networks and ports."),
+        cfg.StrOpt("l3", default="openflow", help="Plugin that realises subnets, routers and routes; empty: none."),
+        cfg.ListOpt("ipconfig", default=["dhcp"], help="Plugins that hand addresses to machines."),
+        cfg.StrOpt("ipam", default="internal", help="Plugin that allocates addresses."),
+    ],
+}
+
+
+def load(args: Sequence[str] = (), files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Parse `args` (`--config-file`, `--database-connection`, ...) and `files` (default: the usual places).
+
+    Raises oslo_config.cfg.ConfigFileParseError, ConfigFileValueError or RequiredOptError on bad input.
+    """
+    conf = cfg.ConfigOpts()
+    for group, options in OPTIONS.items():
+        conf.register_cli_opts(options, group)
+    conf(list(args), project="naas-sdn", default_config_files=None if files is None else list(files))
+    return conf

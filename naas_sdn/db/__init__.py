@@ -1,0 +1,1 @@
+"""The truth: rows, transactions, the journal, migrations."""

@@ -1,0 +1,1 @@
+"""The one loop: journal, compile, diff, push, acknowledge."""

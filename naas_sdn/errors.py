@@ -1,0 +1,212 @@
+"""Every error a caller can meet, raised low and translated once (rest/faults.py).
+
+    NaasError                        500
+      BadRequest                     400  malformed or contradictory input
+        InvalidInput                 400  a value that cannot be used, says which and why
+        InvalidIpForNetwork          400
+        InvalidIpForSubnet           400
+        OutOfBoundsAllocationPool    400
+      NotAuthenticated               401
+      PolicyNotAuthorized            403
+      NotFound                       404  one subclass a resource: NetworkNotFound, PortNotFound, ...
+      Conflict                       409  one subclass a reason: NetworkInUse, IpAddressAlreadyAllocated, ...
+      NotImplementedByPlugin         501  no plugin of the kind that serves the request is configured
+
+`type` is the exception's name on the wire (Neutron's `NeutronError.type`); clients key on it.
+"""
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NaasError(Exception):
+    """Base: `str(error)` tells the user what was wrong, where, and what would be right."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "HTTPInternalServerError"
+
+    def __init_subclass__(cls) -> None:
+        if "type" not in cls.__dict__:
+            cls.type = cls.__name__
+
+
+class BadRequest(NaasError):
+    status = 400
+
+
+class HTTPBadRequest(BadRequest):
+    """The request's shape is wrong: JSON, attributes, their types, the query string."""
+
+
+class InvalidInput(BadRequest):
+    pass
+
+
+class InvalidIpForNetwork(BadRequest):
+    pass
+
+
+class InvalidIpForSubnet(BadRequest):
+    pass
+
+
+class OutOfBoundsAllocationPool(BadRequest):
+    pass
+
+
+class NotAuthenticated(NaasError):
+    status = 401
+    type = "HTTPUnauthorized"
+
+
+class PolicyNotAuthorized(NaasError):
+    status = 403
+
+
+class NotFound(NaasError):
+    """`noun` names the resource in the message."""
+
+    status = 404
+    type = "HTTPNotFound"
+    noun: ClassVar[str] = "Resource"
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(f"{self.noun} {identifier} could not be found.")
+        self.identifier = identifier
+
+
+class NetworkNotFound(NotFound):
+    noun = "Network"
+
+
+class SubnetNotFound(NotFound):
+    noun = "Subnet"
+
+
+class PortNotFound(NotFound):
+    noun = "Port"
+
+
+class RouterNotFound(NotFound):
+    noun = "Router"
+
+
+class RouteNotFound(NotFound):
+    noun = "Route"
+
+
+class VifNotFound(NotFound):
+    noun = "VIF"
+
+
+class HypervisorNotFound(NotFound):
+    noun = "Hypervisor"
+
+
+class QosPolicyNotFound(NotFound):
+    noun = "QoS policy"
+
+
+class QosRuleNotFound(NotFound):
+    noun = "QoS rule"
+
+
+class ExtensionNotFound(NotFound):
+    noun = "Extension"
+
+
+class RouterInterfaceNotFound(NotFound):
+    noun = "Router interface"
+
+
+class RouterInterfaceNotFoundForSubnet(NotFound):
+    noun = "Router interface on subnet"
+
+
+class Conflict(NaasError):
+    status = 409
+
+
+class NetworkInUse(Conflict):
+    pass
+
+
+class SubnetInUse(Conflict):
+    pass
+
+
+class PortInUse(Conflict):
+    pass
+
+
+class PortBound(Conflict):
+    pass
+
+
+class ServicePortInUse(Conflict):
+    pass
+
+
+class RouterInUse(Conflict):
+    pass
+
+
+class InterfaceInUse(Conflict):
+    """A hypervisor's interface is already plugged to another port."""
+
+
+class HypervisorInUse(Conflict):
+    pass
+
+
+class RouteExists(Conflict):
+    pass
+
+
+class QosPolicyInUse(Conflict):
+    pass
+
+
+class QoSRulesConflict(Conflict):
+    pass
+
+
+class MacAddressInUse(Conflict):
+    pass
+
+
+class IpAddressAlreadyAllocated(Conflict):
+    pass
+
+
+class IpAddressGenerationFailure(Conflict):
+    pass
+
+
+class GatewayConflictWithAllocationPools(Conflict):
+    pass
+
+
+class GatewayIpInUse(Conflict):
+    pass
+
+
+class OverlappingAllocationPools(Conflict):
+    pass
+
+
+class InvalidSharedSetting(Conflict):
+    pass
+
+
+class RevisionNumberConstraintFailed(NaasError):
+    status = 412
+
+
+class NotImplementedByPlugin(NaasError):
+    status = 501
+    type = "NotImplementedError"
+
+
+class ConfigurationError(NaasError):
+    """The operator's configuration cannot be used; the message says what would be right."""

@@ -1,0 +1,199 @@
+"""All facts in memory, with the indexes that compilation asks; and Views that remember what was read.
+
+A `Key` is what can be read: (kind, id) for one fact, (index, of what) for a set of ids. `Store.put` returns the
+keys whose answer it changed, so whatever read one of them, found or missed, is stale.
+"""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from naas_sdn.model.values import (
+    Attachment,
+    Fact,
+    Hypervisor,
+    Link,
+    Member,
+    Network,
+    Port,
+    QosPolicy,
+    Route,
+    Router,
+    Subnet,
+)
+
+
+class Key(NamedTuple):
+    kind: str
+    id: Any
+
+
+def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
+    """The (index key, element) pairs that `fact` puts in the indexes."""
+    match fact:
+        case Subnet():
+            yield Key("subnets of network", fact.network_id), fact.id
+        case Port():
+            yield Key("ports of network", fact.network_id), fact.id
+            yield Key("port of key", fact.key), fact.id
+            for address in fact.addresses:
+                yield Key("holders of address", (address.subnet_id, address.ip)), fact.id
+            if fact.owner == "network:dhcp":
+                for address in fact.addresses:
+                    yield Key("service ports of subnet", address.subnet_id), fact.id
+        case Attachment():
+            yield Key("attachments of host", fact.host), fact.port_id
+            yield Key("attachments of network on host", (fact.network_id, fact.host)), fact.port_id
+            yield Key("hosts of network", fact.network_id), fact.host
+            yield Key("networks of host", fact.host), fact.network_id
+        case Router():
+            for leg in fact.legs:
+                yield Key("routers of subnet", leg.subnet_id), fact.id
+        case Route():
+            for subnet_id in fact.subnet_ids:
+                yield Key("routes of subnet", subnet_id), fact.id
+        case Member():
+            yield Key("members of network", fact.network_id), fact.host
+        case _:
+            return
+
+
+class Store:
+    """Facts by kind and id. Ids are the database's, except Link (host, interface) and Member (host, network)."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Key, Fact] = {}
+        self._index: dict[Key, Counter[Any]] = {}
+
+    def fact(self, key: Key) -> Fact | None:
+        return self._facts.get(key)
+
+    def facts(self) -> Mapping[Key, Fact]:
+        return self._facts
+
+    def elements(self, key: Key) -> frozenset[Any]:
+        return frozenset(self._index.get(key, ()))
+
+    def put(self, key: Key, fact: Fact | None) -> set[Key]:
+        """Replace (None: forget) one fact; the keys that now answer differently."""
+        old = self._facts.get(key)
+        if old == fact:
+            return set()
+        changed = {key}
+        before = set(indexes(key.kind, old)) if old is not None else set()
+        after = set(indexes(key.kind, fact)) if fact is not None else set()
+        for index, element in before - after:
+            counter = self._index[index]
+            counter[element] -= 1
+            if not counter[element]:
+                del counter[element]
+                changed.add(index)
+                if not counter:
+                    del self._index[index]
+        for index, element in after - before:
+            counter = self._index.setdefault(index, Counter())
+            if element not in counter:
+                changed.add(index)
+            counter[element] += 1
+        if fact is None:
+            del self._facts[key]
+        else:
+            self._facts[key] = fact
+        return changed
+
+
+class View:
+    """What one compilation sees of the Store. Every read is remembered in `reads`."""
+
+    def __init__(self, store: Store, host: str | None = None) -> None:
+        self._store = store
+        self.host = host
+        self.reads: set[Key] = set()
+
+    def _fact(self, kind: str, identifier: Any) -> Any:
+        key = Key(kind, identifier)
+        self.reads.add(key)
+        return self._store.fact(key)
+
+    def _elements(self, index: str, of: Any) -> list[Any]:
+        key = Key(index, of)
+        self.reads.add(key)
+        return sorted(self._store.elements(key))
+
+    def network(self, network_id: str) -> Network | None:
+        found: Network | None = self._fact("network", network_id)
+        return found
+
+    def subnet(self, subnet_id: str) -> Subnet | None:
+        found: Subnet | None = self._fact("subnet", subnet_id)
+        return found
+
+    def port(self, port_id: str) -> Port | None:
+        found: Port | None = self._fact("port", port_id)
+        return found
+
+    def attachment(self, port_id: str) -> Attachment | None:
+        found: Attachment | None = self._fact("vif", port_id)
+        return found
+
+    def hypervisor(self, host: str) -> Hypervisor | None:
+        found: Hypervisor | None = self._fact("hypervisor", host)
+        return found
+
+    def router(self, router_id: str) -> Router | None:
+        found: Router | None = self._fact("router", router_id)
+        return found
+
+    def route(self, route_id: str) -> Route | None:
+        found: Route | None = self._fact("route", route_id)
+        return found
+
+    def qos_policy(self, policy_id: str) -> QosPolicy | None:
+        found: QosPolicy | None = self._fact("qos_policy", policy_id)
+        return found
+
+    def link(self, host: str, interface: str) -> Link | None:
+        found: Link | None = self._fact("link", (host, interface))
+        return found
+
+    def member(self, host: str, network_id: str) -> Member | None:
+        found: Member | None = self._fact("member", (host, network_id))
+        return found
+
+    def subnets_of(self, network_id: str) -> list[str]:
+        return self._elements("subnets of network", network_id)
+
+    def ports_of(self, network_id: str) -> list[str]:
+        return self._elements("ports of network", network_id)
+
+    def holders_of(self, subnet_id: str, ip: Any) -> list[str]:
+        """The ports that have this address."""
+        return self._elements("holders of address", (subnet_id, ip))
+
+    def service_ports_of(self, subnet_id: str) -> list[str]:
+        """The ports that hold a service address of the subnet."""
+        return self._elements("service ports of subnet", subnet_id)
+
+    def attached_on(self, network_id: str, host: str) -> list[str]:
+        """The ports of the network that are plugged on this hypervisor."""
+        return self._elements("attachments of network on host", (network_id, host))
+
+    def hosts_of(self, network_id: str) -> list[str]:
+        """The hypervisors with a port of the network."""
+        return self._elements("hosts of network", network_id)
+
+    def networks_of(self, host: str) -> list[str]:
+        """The networks with a port on this hypervisor."""
+        return self._elements("networks of host", host)
+
+    def routers_of(self, subnet_id: str) -> list[str]:
+        return self._elements("routers of subnet", subnet_id)
+
+    def routes_of(self, subnet_id: str) -> list[str]:
+        return self._elements("routes of subnet", subnet_id)
+
+    def port_of_key(self, key: int) -> Port | None:
+        """The port whose register key this is."""
+        found = self._elements("port of key", key)
+        return self.port(found[0]) if found else None

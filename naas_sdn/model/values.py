@@ -1,0 +1,150 @@
+"""The facts that flows are compiled from. Frozen; addresses are ipaddress values, MACs 48-bit integers.
+
+`key` is a small number that the database allocates once and that registers carry: ports, hypervisors, subnets and
+routers share one sequence, networks have their own (24 bits, the tunnel ID).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`mtu` is what guests may send; on an `isolated` network ports reach gateways but not each other."""
+
+    id: str
+    key: int
+    mtu: int
+    admin_up: bool = True
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """`gateway_mac` answers for `gateway` unless a port holds that address; `server` is the DHCP identifier."""
+
+    id: str
+    network_id: str
+    key: int
+    cidr: IPv4Network
+    gateway: IPv4Address | None
+    gateway_mac: int
+    dhcp: bool = True
+    nameservers: tuple[IPv4Address, ...] = ()
+    host_routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a port."""
+
+    subnet_id: str
+    ip: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A logical port. `owner` is Neutron's device_owner, `device_id` the instance or router that uses it."""
+
+    id: str
+    network_id: str
+    key: int
+    mac: int
+    addresses: tuple[Address, ...] = ()
+    admin_up: bool = True
+    port_security: bool = True
+    owner: str = ""
+    device_id: str = ""
+    hostname: str = ""
+    qos_policy_id: str | None = None
+
+
+ROUTER_INTERFACE = "network:router_interface"
+DHCP_SERVICE = "network:dhcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A VIF: the interface of a hypervisor that a port is plugged to.
+
+    `slot` is a number below 65536 leased on that hypervisor (meters, conntrack zone); `plugging` counts plugs and
+    returns of the interface, so that an acknowledgement names which one it is for.
+    """
+
+    port_id: str
+    network_id: str
+    host: str
+    interface: str
+    slot: int
+    plugging: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hypervisor:
+    """`vtep` is the address of its tunnel end, `datapath_id` its bridge's OpenFlow identity."""
+
+    name: str
+    key: int
+    datapath_id: int
+    vtep: IPv4Address
+    certificate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A router's interface on a subnet."""
+
+    port_id: str
+    subnet_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    id: str
+    key: int
+    legs: tuple[Leg, ...] = ()
+    admin_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A NaaS route: the two subnets reach each other through their gateways, no others."""
+
+    id: str
+    subnet_ids: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """kbit/s and kbit, as seen from the machine: egress is what it sends."""
+
+    rate: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class QosPolicy:
+    id: str
+    egress: RateLimit | None = None
+    ingress: RateLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connected switch has `interface` as OpenFlow port `number`."""
+
+    host: str
+    interface: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A hypervisor that may send into a network: it hosts ports of it or routes to it."""
+
+    host: str
+    network_id: str
+
+
+Fact = (Network | Subnet | Port | Attachment | Hypervisor | Router | Route | QosPolicy | Link | Member)

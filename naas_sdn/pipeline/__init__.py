@@ -1,0 +1,1 @@
+"""The data plane's vocabulary: tables, registers, flows, programs."""

@@ -1,0 +1,199 @@
+"""Flows as values: match, actions, and a cookie that names the whole content.
+
+Fields carry ovs-fields(7) names and values are plain integers (addresses too); `str(flow)` is what ovs-ofctl(8)
+reads and prints. Bytes are made in southbound/codec only.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from ipaddress import IPv4Network
+from typing import ClassVar
+
+from naas_sdn.pipeline.tables import Reason, Table
+
+FORMAT = 1
+"""Part of every cookie: raise it when the encoding of equal flows changes."""
+
+OWNER = 0x4E
+"""Top byte of our cookies."""
+
+
+def _mac(value: int) -> str:
+    return ":".join(f"{value >> shift & 0xFF:02x}" for shift in range(40, -8, -8))
+
+
+def _ipv4(value: int) -> str:
+    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+
+
+_TEXT: dict[str, Callable[[int], str]] = {
+    "in_port": str, "metadata": hex, "tun_id": hex, "tun_src": _ipv4, "tun_dst": _ipv4,
+    "eth_src": _mac, "eth_dst": _mac, "eth_type": "0x{:04x}".format, "vlan_vid": "0x{:04x}".format,
+    "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "nw_ttl": str, "icmp_type": str, "icmp_code": str,
+    "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str,
+    "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
+    **{f"reg{number}": hex for number in range(16)},
+}
+
+WIDTH: dict[str, int] = {
+    "in_port": 32, "metadata": 64, "tun_id": 64, "tun_src": 32, "tun_dst": 32, "eth_src": 48, "eth_dst": 48,
+    "eth_type": 16, "vlan_vid": 16, "ip_src": 32, "ip_dst": 32, "nw_proto": 8, "nw_ttl": 8, "icmp_type": 8,
+    "icmp_code": 8, "udp_src": 16, "udp_dst": 16, "tcp_src": 16, "tcp_dst": 16, "arp_op": 16, "arp_spa": 32,
+    "arp_tpa": 32, "arp_sha": 48, "arp_tha": 48, **{f"reg{number}": 32 for number in range(16)},
+}
+"""Bits of every field that a flow may use."""
+
+_RANK = {name: rank for rank, name in enumerate(_TEXT)}
+
+Match = tuple[tuple[str, int, int | None], ...]
+"""(field, value, mask or None), in the order of `WIDTH`: prerequisites before what needs them."""
+
+
+def match(**fields: int | tuple[int, int]) -> Match:
+    """A match; a value is an integer, or (value, mask)."""
+    return tuple(
+        (name, value[0], value[1]) if isinstance(value, tuple) else (name, int(value), None)
+        for name, value in sorted(fields.items(), key=lambda item: _RANK[item[0]])
+    )
+
+
+def prefix(network: IPv4Network) -> tuple[int, int]:
+    """The (value, mask) that matches the addresses of `network`."""
+    return int(network.network_address), int(network.netmask)
+
+
+@dataclass(frozen=True, slots=True)
+class SetField:
+    """Set `name` to `value`, or the bits in `mask` of it."""
+
+    name: str
+    value: int
+    mask: int | None = None
+
+    def __str__(self) -> str:
+        show = _TEXT[self.name]
+        mask = "" if self.mask is None else f"/{show(self.mask)}"
+        return f"set_field:{show(self.value)}{mask}->{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Copy the low `bits` bits of field `source` to field `target`."""
+
+    source: str
+    target: str
+    bits: int
+
+    def __str__(self) -> str:
+        return f"move:{self.source}[0..{self.bits - 1}]->{self.target}[0..{self.bits - 1}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Out of one port; dropped by the switch when that is the input port."""
+
+    port: int
+
+    def __str__(self) -> str:
+        return f"output:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class InPort:
+    """Back out of the input port."""
+
+    def __str__(self) -> str:
+        return "in_port"
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A packet-in of at most `max_len` bytes of the packet."""
+
+    max_len: int = 1600
+
+    def __str__(self) -> str:
+        return f"controller:{self.max_len}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmit:
+    """Look the packet up in `table` too, then go on with the next action."""
+
+    table: Table
+
+    def __str__(self) -> str:
+        return f"resubmit(,{int(self.table)})"
+
+
+@dataclass(frozen=True, slots=True)
+class DecTtl:
+    """One less; the packet ends when none is left."""
+
+    def __str__(self) -> str:
+        return "dec_ttl"
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Run `actions` on a real copy, so that a meter's drop ends the copy and not the packet.
+
+    Open vSwitch makes a real copy only for a clone that holds an action it cannot undo; the last action, a
+    truncating output to no port, is there for that and sends nothing.
+    """
+
+    actions: tuple[SetField | Resubmit, ...]
+    NOWHERE: ClassVar[int] = 0xFEFF
+
+    def __str__(self) -> str:
+        inner = ",".join(map(str, self.actions))
+        return f"clone({inner},output(port={self.NOWHERE},max_len=64))"
+
+
+Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | Fork
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One entry of one table. OpenFlow 1.3.5 section 5.1; `meter` and `goto` are instructions."""
+
+    table: Table
+    priority: int
+    match: Match
+    actions: tuple[Action, ...] = ()
+    goto: Table | None = None
+    meter: int | None = None
+    cookie: int = field(init=False, compare=False, repr=False, default=0)
+
+    def __post_init__(self) -> None:
+        digest = blake2b(str(self).encode(), digest_size=7, salt=bytes((FORMAT,)))
+        object.__setattr__(self, "cookie", OWNER << 56 | int.from_bytes(digest.digest()))
+
+    @property
+    def place(self) -> tuple[int, int, Match]:
+        """What no two flows of a switch may share."""
+        return int(self.table), self.priority, self.match
+
+    def __str__(self) -> str:
+        return (f"table={int(self.table)},priority={self.priority}{self._match_text()} "
+                f"actions={','.join(self._action_texts()) or 'drop'}")
+
+    def _match_text(self) -> str:
+        return "".join(
+            f",{name}={_TEXT[name](value)}" + ("" if mask is None else f"/{_TEXT[name](mask)}")
+            for name, value, mask in self.match
+        )
+
+    def _action_texts(self) -> Iterator[str]:
+        if self.meter is not None:
+            yield f"meter:{self.meter}"
+        yield from map(str, self.actions)
+        if self.goto is not None:
+            yield f"goto_table:{int(self.goto)}"
+
+
+def drop(table: Table, priority: int, where: Match, reason: Reason) -> Flow:
+    """A flow that drops what matches `where` and says why in register REASON."""
+    return Flow(table, priority, where, (SetField("reg6", reason),))

@@ -1,0 +1,94 @@
+"""The tables of a hypervisor's bridge, the registers and flags they share, and the reasons to drop or punt.
+
+A packet enters at CLASSIFY and goes down the list; a table whose app is not loaded, or that has no flow for
+a packet, passes it to `next_table` unless it is listed in DROPS. docs/pipeline.md tells the same in prose
+and is checked against this module by a test.
+"""
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+
+class Table(IntEnum):
+    CLASSIFY = 0      # ingress port or tunnel -> IN, NET
+    TUNNEL = 5        # a known peer may speak for this tunnel ID
+    GUARD = 10        # MAC, IP and ARP sender are the port's own
+    SERVICES = 20     # DHCP -> controller
+    ARP = 25          # ARP requests -> answered
+    ROUTER_IN = 45    # gateway MAC and source subnet -> RT
+    ROUTE = 50        # RT and destination prefix -> NET, HOP
+    NEXT_HOP = 55     # HOP -> destination MAC
+    L2 = 60           # NET and destination MAC -> OUT
+    FROM_COUNT = 62   # what a port sent
+    FROM_QOS = 64     # the rate a port may send
+    COPY = 66         # broadcast and multicast -> one copy a receiver
+    TO_ACL = 70       # no packet returns to its sender
+    TO_COUNT = 80     # what a port received
+    TO_QOS = 84       # the rate a port may receive
+    OUTPUT = 90       # OUT -> local port or tunnel
+    PUNT = 95         # IN -> its meter -> controller
+
+
+class Reason(IntEnum):
+    """Why a packet was dropped or sent to the controller; register REASON holds it."""
+
+    UNKNOWN_PORT = 1        # a switch port that no VIF is plugged to
+    TUNNEL_NOT_MEMBER = 2   # a peer that may not speak for this tunnel ID, or an unknown peer
+    SPOOFED = 3             # MAC, IP or ARP sender is not the port's own
+    VLAN_TAGGED = 4
+    LINK_LOCAL_CONTROL = 5  # 01:80:C2:00:00:0x: STP, LLDP, LACP, pause
+    ROGUE_DHCP = 6          # a DHCP server's packet from a tenant's port
+    NO_ROUTE = 7
+    GATEWAY_NO_SERVICE = 8  # addressed to a gateway, which answers ping, ARP and DHCP only
+    NO_NEIGHBOUR = 9        # routed to an address that no port has
+    UNKNOWN_UNICAST = 10
+    ISOLATED = 11           # ports of this network do not reach each other
+    ECHO = 12               # a copy back to its sender
+    SPLIT_HORIZON = 13      # from a tunnel into a tunnel
+    NOT_HERE = 14           # to a port that is not on this hypervisor any more
+    UNPUNTABLE = 15         # a punt of a port that has no meter
+    DHCP = 32               # punts from here on
+    TTL_EXCEEDED = 33
+
+
+class Flag(IntFlag):
+    """Bits of register FLAGS."""
+
+    TUNNEL = 1   # came from another hypervisor
+    ROUTED = 2   # went through ROUTE
+
+
+NET = "metadata"        # network key, also the tunnel ID
+FLAGS = "reg0"
+IN = "reg1"             # key of the port, or of the hypervisor, that the packet came from
+OUT = "reg2"            # key of the port, or of the hypervisor, that it goes to
+HOP = "reg3"            # IPv4 address of the next hop
+RT = "reg5"             # routing table: the key of the gateway that the packet was sent to
+REASON = "reg6"
+SOURCE_NET = "reg7"     # network key of the sending port; 0 from a tunnel
+
+DROPS: dict[Table, Reason] = {
+    Table.CLASSIFY: Reason.UNKNOWN_PORT,
+    Table.TUNNEL: Reason.TUNNEL_NOT_MEMBER,
+    Table.GUARD: Reason.SPOOFED,
+    Table.ROUTE: Reason.NO_ROUTE,
+    Table.NEXT_HOP: Reason.NO_NEIGHBOUR,
+    Table.L2: Reason.UNKNOWN_UNICAST,
+    Table.COPY: Reason.ISOLATED,
+    Table.OUTPUT: Reason.NOT_HERE,
+    Table.PUNT: Reason.UNPUNTABLE,
+}
+"""What a table without a flow for the packet drops it for."""
+
+SKIPS: dict[Table, Table] = {
+    Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
+    Table.FROM_QOS: Table.TO_ACL,   # only L2 sends broadcast to COPY
+}
+"""Where a miss goes when it is not the next table."""
+
+_ORDER = tuple(Table)
+
+
+def next_table(table: Table) -> Table:
+    """Where a packet goes that `table` lets pass."""
+    return SKIPS.get(table) or _ORDER[_ORDER.index(table) + 1]

@@ -1,0 +1,1 @@
+"""The contracts, the registry, the dispatcher, and the plugins that ship."""

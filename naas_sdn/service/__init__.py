@@ -1,0 +1,1 @@
+"""What each API operation means: rules, allocation, sharing. Knows no HTTP and no OpenFlow."""

@@ -1,0 +1,1 @@
+"""OpenFlow: listener, framing guard, codec, switches. The only package that talks os-ken."""
