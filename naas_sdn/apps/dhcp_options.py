@@ -1,0 +1,137 @@
+"""What DHCP tells a machine about its subnet: the options of an answer, in order, as many as fit."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
+
+from naas_sdn.apps.dhcp_wire import BARE, Message, Option, Type, encoded
+from naas_sdn.errors import ConfigurationError
+from naas_sdn.model.values import Network, Port, Subnet
+
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
+"""RFC 1123 section 2.1. Clients pass names to shell scripts, so no other text leaves us."""
+
+_SMALLEST = 576
+"""Bytes of an IP datagram that every client takes (RFC 2131 section 2)."""
+
+_IP_AND_UDP = 28
+
+_EVERYWHERE = IPv4Network("0.0.0.0/0")
+
+_ON_REQUEST = frozenset((Option.HOST_NAME, Option.DOMAIN_NAME))
+"""Left out of the answer to a client that lists what it wants and not these."""
+
+_BY_WEIGHT = (Option.CLASSLESS_ROUTES, Option.ROUTERS, Option.MTU, Option.NAME_SERVERS, Option.DOMAIN_NAME,
+              Option.HOST_NAME)
+"""What can be left out of a small answer, the last first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every answer says: the lease in seconds, and the domain ("" for none).
+
+    Raises ConfigurationError for a domain that is no host name, or a lease that a client cannot keep.
+    """
+
+    lease: int
+    domain: str = ""
+
+    def __post_init__(self) -> None:
+        if not 60 <= self.lease < 0xFFFFFFFF:
+            raise ConfigurationError(f"DHCP lease of {self.lease} s: it must be 60 to 4294967294 s.")
+        if self.domain and not _HOST_NAME.match(self.domain):
+            raise ConfigurationError(f"DHCP domain {self.domain!r} is not a domain name (RFC 1123).")
+
+
+class Service(NamedTuple):
+    """A subnet that DHCP serves, its server's address and MAC, the asking port's address there if any."""
+
+    subnet: Subnet
+    server: IPv4Address
+    mac: int
+    reserved: IPv4Address | None
+
+
+def classless_routes(routes: tuple[tuple[IPv4Network, IPv4Address], ...]) -> bytes:
+    """RFC 3442: of each route its prefix length, the prefix's significant bytes, the next hop."""
+    return b"".join(
+        bytes((net.prefixlen,)) + net.network_address.packed[:(net.prefixlen + 7) // 8] + hop.packed
+        for net, hop in routes
+    )
+
+
+def _routes(subnet: Subnet) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
+    """The host routes and the default route: a client that takes option 121 ignores option 3 (RFC 3442)."""
+    if not subnet.host_routes or subnet.gateway is None:
+        return subnet.host_routes
+    if any(net.prefixlen == 0 for net, _ in subnet.host_routes):
+        return subnet.host_routes
+    return *subnet.host_routes, (_EVERYWHERE, subnet.gateway)
+
+
+def _configuration(terms: Terms, network: Network, subnet: Subnet, port: Port) -> dict[int, bytes]:
+    """All that there is to say about the subnet and the machine's place in it."""
+    known: dict[int, bytes] = {Option.SUBNET_MASK: subnet.cidr.netmask.packed}
+    if subnet.gateway is not None:
+        known[Option.ROUTERS] = subnet.gateway.packed
+    if subnet.nameservers:
+        known[Option.NAME_SERVERS] = b"".join([server.packed for server in subnet.nameservers])
+    if _HOST_NAME.match(port.hostname):
+        known[Option.HOST_NAME] = port.hostname.encode("ascii")
+    if terms.domain:
+        known[Option.DOMAIN_NAME] = terms.domain.encode("ascii")
+    if 68 <= network.mtu <= 0xFFFF:
+        known[Option.MTU] = network.mtu.to_bytes(2)
+    if routes := _routes(subnet):
+        known[Option.CLASSLESS_ROUTES] = classless_routes(routes)
+    return known
+
+
+def _in_order(known: dict[int, bytes], wanted: bytes) -> dict[int, bytes]:
+    """The requested ones first as listed (RFC 2132 section 9.8), the mask before routers (section 3.3)."""
+    if not wanted:
+        return known
+    order = [code for code in dict.fromkeys(wanted) if code in known and code != Option.SUBNET_MASK]
+    rest = [code for code in known if code not in wanted and code not in _ON_REQUEST]
+    return {code: known[code] for code in dict.fromkeys([Option.SUBNET_MASK, *order, *rest])}
+
+
+def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
+    """`options` without the least important ones that take more than `room` bytes."""
+    size = sum([2 + len(value) for value in options.values()])
+    if size <= room - 2 * (len(options.get(Option.CLASSLESS_ROUTES, b"")) // 255):
+        return options
+    taken = {code: len(encoded(code, value)) for code, value in options.items()}
+    for code in reversed(_BY_WEIGHT):
+        if sum(taken.values()) <= room:
+            break
+        taken.pop(code, None)
+    return {code: value for code, value in options.items() if code in taken}
+
+
+def identity(server: IPv4Address, request: Message) -> dict[int, bytes]:
+    """What every answer begins and ends with: who we are, and the client's own identifier (RFC 6842)."""
+    options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: server.packed}
+    client = request.options.get(Option.CLIENT_IDENTIFIER)
+    if client is not None:
+        options[Option.CLIENT_IDENTIFIER] = client
+    return options
+
+
+def answer_options(terms: Terms, network: Network, port: Port, service: Service,
+                   request: Message) -> dict[int, bytes]:
+    """The options of an OFFER or ACK; an INFORM is answered without times, for it asks for no lease."""
+    options = identity(service.server, request)
+    if request.type != Type.INFORM:
+        options[Option.LEASE_TIME] = terms.lease.to_bytes(4)
+        options[Option.RENEWAL_TIME] = (terms.lease // 2).to_bytes(4)
+        options[Option.REBINDING_TIME] = (terms.lease * 7 // 8).to_bytes(4)
+    told = _in_order(_configuration(terms, network, service.subnet, port),
+                     request.options.get(Option.PARAMETERS, b""))
+    datagram = max(_SMALLEST, min(request.number(Option.MAX_SIZE) or 0, network.mtu))
+    used = BARE + sum([2 + len(value) for value in options.values()])
+    options.update(_fitted(told, datagram - _IP_AND_UDP - used))
+    return options
