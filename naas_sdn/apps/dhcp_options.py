@@ -24,9 +24,9 @@ _EVERYWHERE = IPv4Network("0.0.0.0/0")
 _ON_REQUEST = frozenset((Option.HOST_NAME, Option.DOMAIN_NAME))
 """Left out of the answer to a client that lists what it wants and not these."""
 
-_BY_WEIGHT = (Option.CLASSLESS_ROUTES, Option.ROUTERS, Option.MTU, Option.NAME_SERVERS, Option.DOMAIN_NAME,
-              Option.HOST_NAME)
-"""What can be left out of a small answer, the last first."""
+_BY_WEIGHT = (Option.SUBNET_MASK, Option.CLASSLESS_ROUTES, Option.ROUTERS, Option.MTU, Option.NAME_SERVERS,
+              Option.DOMAIN_NAME, Option.HOST_NAME)
+"""All that is told; in an answer that must be small the first go before the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +100,13 @@ def _in_order(known: dict[int, bytes], wanted: bytes) -> dict[int, bytes]:
 
 
 def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
-    """`options` without the least important ones that take more than `room` bytes."""
-    size = sum([2 + len(value) for value in options.values()])
-    if size <= room - 2 * (len(options.get(Option.CLASSLESS_ROUTES, b"")) // 255):
-        return options
-    taken = {code: len(encoded(code, value)) for code, value in options.items()}
-    for code in reversed(_BY_WEIGHT):
-        if sum(taken.values()) <= room:
-            break
-        taken.pop(code, None)
+    """Those of `options` that go into `room` bytes, the weightiest first, in the order given."""
+    taken = set()
+    for code in _BY_WEIGHT:
+        value = options.get(code)
+        if value is not None and (size := len(encoded(code, value))) <= room:
+            taken.add(code)
+            room -= size
     return {code: value for code, value in options.items() if code in taken}
 
 
