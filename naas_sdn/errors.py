@@ -171,6 +171,14 @@ class QoSRulesConflict(Conflict):
     pass
 
 
+class QoSRuleParameterConflict(Conflict):
+    pass
+
+
+class QoSPolicyDefaultAlreadyExists(Conflict):
+    pass
+
+
 class MacAddressInUse(Conflict):
     pass
 

@@ -28,7 +28,7 @@ class Scope(NamedTuple):
 
     app: str
     kind: str
-    id: str
+    id: str = ""
     host: str | None = None
 
 

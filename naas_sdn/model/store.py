@@ -53,8 +53,14 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
         case Route():
             for subnet_id in fact.subnet_ids:
                 yield Key("routes of subnet", subnet_id), fact.id
+        case Hypervisor():
+            yield Key("hypervisors", ""), fact.name
+            yield Key("hypervisor of datapath", fact.datapath_id), fact.name
+        case Link():
+            yield Key("hosts of interface", fact.interface), fact.host
+            yield Key("interfaces of host", fact.host), fact.interface
         case Member():
-            yield Key("members of network", fact.network_id), fact.host
+            yield Key("networks reached by host", fact.host), fact.network_id
         case _:
             return
 

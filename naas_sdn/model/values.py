@@ -18,6 +18,7 @@ class Network:
     mtu: int
     admin_up: bool = True
     isolated: bool = False
+    qos_policy_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ class Port:
     device_id: str = ""
     hostname: str = ""
     qos_policy_id: str | None = None
+
+
+    @property
+    def is_machines(self) -> bool:
+        """Not one that the cloud itself uses."""
+        return not self.owner.startswith("network:")
 
 
 ROUTER_INTERFACE = "network:router_interface"

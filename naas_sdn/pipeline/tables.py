@@ -26,6 +26,7 @@ class Table(IntEnum):
     TO_COUNT = 80     # what a port received
     TO_QOS = 84       # the rate a port may receive
     OUTPUT = 90       # OUT -> local port or tunnel
+    TUNNEL_OUT = 92   # the tunnel port
     PUNT = 95         # IN -> its meter -> controller
 
 
@@ -47,6 +48,7 @@ class Reason(IntEnum):
     SPLIT_HORIZON = 13      # from a tunnel into a tunnel
     NOT_HERE = 14           # to a port that is not on this hypervisor any more
     UNPUNTABLE = 15         # a punt of a port that has no meter
+    NO_TUNNEL = 16          # this hypervisor has no tunnel port
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
 
@@ -74,15 +76,14 @@ DROPS: dict[Table, Reason] = {
     Table.ROUTE: Reason.NO_ROUTE,
     Table.NEXT_HOP: Reason.NO_NEIGHBOUR,
     Table.L2: Reason.UNKNOWN_UNICAST,
-    Table.COPY: Reason.ISOLATED,
     Table.OUTPUT: Reason.NOT_HERE,
+    Table.TUNNEL_OUT: Reason.NO_TUNNEL,
     Table.PUNT: Reason.UNPUNTABLE,
 }
 """What a table without a flow for the packet drops it for."""
 
 SKIPS: dict[Table, Table] = {
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
-    Table.FROM_QOS: Table.TO_ACL,   # only L2 sends broadcast to COPY
 }
 """Where a miss goes when it is not the next table."""
 

@@ -1,0 +1,199 @@
+"""Networks as isolated broadcast domains: ports and tunnels in, known MACs, copies, and out again.
+
+Remote ports compile to the same flow on every hypervisor: (NET, MAC) -> the key of their host. A hypervisor's own
+ports outrank it. Isolation is the network's key: a packet gets it from the port it came from, or from the tunnel
+ID when the peer that sent it may speak for that network.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from naas_sdn.apps.contract import Group, PacketIn, Scope
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy
+from naas_sdn.pipeline.flow import (
+    Controller,
+    Flow,
+    Fork,
+    InPort,
+    Move,
+    Output,
+    Resubmit,
+    SetField,
+    drop,
+    match,
+)
+from naas_sdn.pipeline.program import Meter, Program
+from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, SOURCE_NET, Flag, Reason, Table
+
+MULTICAST = (1 << 40, 1 << 40)
+"""The group bit of an Ethernet address (IEEE 802-2014 section 8.2.2)."""
+
+METERS_PER_SLOT = 4
+"""Meter numbers of a leased slot: punt, from, to, and one to spare."""
+
+
+class L2Switch:
+    """Tables CLASSIFY, TUNNEL, L2, COPY, TO_ACL, OUTPUT, TUNNEL_OUT and PUNT."""
+
+    name = "l2switch"
+    tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.L2, Table.COPY, Table.TO_ACL, Table.OUTPUT,
+                        Table.TUNNEL_OUT, Table.PUNT))
+    reasons: frozenset[Reason] = frozenset()
+
+    def __init__(self, tunnel_interface: str, punt_rate: int) -> None:
+        """`punt_rate`: packets a second that one port may send to the controller."""
+        self._tunnel_interface = tunnel_interface
+        self._punt_rate = punt_rate
+
+    def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
+        match fact:
+            case Hypervisor():
+                yield Group("fabric"), Scope(self.name, "peer", fact.name)
+                yield Group("host", fact.name), Scope(self.name, "self", fact.name, fact.name)
+            case Network():
+                yield Group("network", fact.id), Scope(self.name, "network", fact.id)
+            case Member():
+                # The peer is in the id: what it compiles to is the same on every hypervisor.
+                yield Group("network", fact.network_id), Scope(self.name, "member",
+                                                               f"{fact.network_id} {fact.host}")
+            case Port():
+                yield Group("network", fact.network_id), Scope(self.name, "neighbour", fact.id)
+            case Attachment():
+                yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
+                yield Group("host", fact.host), Scope(self.name, "copies", fact.network_id, fact.host)
+            case _:
+                return
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        match scope.kind:
+            case "peer":
+                return Program(tuple(_peer(view, scope.id)))
+            case "self":
+                return Program(tuple(self._self(view, scope.id)))
+            case "network":
+                return Program(tuple(_network(view, scope.id)))
+            case "member":
+                return Program(tuple(_member(view, *scope.id.split(" ", 1))))
+            case "neighbour":
+                return Program(tuple(_neighbour(view, scope.id)))
+            case "port":
+                return self._port(view, scope.id)
+            case _:
+                return Program(tuple(_copies(view, scope.id)))
+
+    def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
+        return []
+
+    def _self(self, view: View, host: str) -> Iterator[Flow]:
+        hypervisor, tunnel = view.hypervisor(host), view.link(host, self._tunnel_interface)
+        if hypervisor is None:
+            return
+        # The shared flows of this host as a peer must not send to itself, nor believe its own address.
+        yield drop(Table.CLASSIFY, 200, match(tun_src=int(hypervisor.vtep)), Reason.TUNNEL_NOT_MEMBER)
+        yield drop(Table.OUTPUT, 200, match(**{OUT: hypervisor.key}), Reason.NOT_HERE)
+        if tunnel is not None:
+            yield drop(Table.CLASSIFY, 50, match(in_port=tunnel.number), Reason.TUNNEL_NOT_MEMBER)
+            yield Flow(Table.TUNNEL_OUT, 100, (), (Output(tunnel.number),))
+
+    def _port(self, view: View, port_id: str) -> Program:
+        here = local_port(view, port_id)
+        if here is None:
+            return Program()
+        port, network, attachment, number = here
+        punt = Meter(attachment.slot * METERS_PER_SLOT, self._punt_rate, self._punt_rate, packets=True)
+        return Program((
+            Flow(Table.CLASSIFY, 100, match(in_port=number), (
+                SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key),
+            ), Table.GUARD),
+            Flow(Table.L2, 200, match(**{NET: network.key}, eth_dst=port.mac), (SetField(OUT, port.key),),
+                 Table.FROM_COUNT),
+            drop(Table.TO_ACL, 100, match(**{FLAGS: (0, Flag.ROUTED), IN: port.key, OUT: port.key}),
+                 Reason.ECHO),
+            # The switch refuses to send a packet where it came from, which is right for bridged ones only.
+            Flow(Table.OUTPUT, 110, match(**{FLAGS: (Flag.ROUTED, Flag.ROUTED), IN: port.key, OUT: port.key}),
+                 (InPort(),)),
+            Flow(Table.OUTPUT, 100, match(**{OUT: port.key}), (Output(number),)),
+            Flow(Table.PUNT, 100, match(**{IN: port.key}), (Controller(),), meter=punt.number),
+        ), (punt,))
+
+
+def local_port(view: View, port_id: str) -> tuple[Port, Network, Attachment, int] | None:
+    """A port that forwards on the view's hypervisor, with its network, its VIF and its OpenFlow port number."""
+    port, attachment = view.port(port_id), view.attachment(port_id)
+    if port is None or attachment is None or not port.admin_up or attachment.host != view.host:
+        return None
+    network, link = view.network(port.network_id), view.link(attachment.host, attachment.interface)
+    if network is None or link is None or not network.admin_up:
+        return None
+    return port, network, attachment, link.number
+
+
+def policy_of(view: View, port: Port, network: Network) -> QosPolicy | None:
+    """The port's own policy, else that of its network, which is for machines only."""
+    policy_id = port.qos_policy_id or (network.qos_policy_id if port.is_machines else None)
+    return view.qos_policy(policy_id) if policy_id is not None else None
+
+
+def _peer(view: View, host: str) -> Iterator[Flow]:
+    peer = view.hypervisor(host)
+    if peer is None:
+        return
+    yield Flow(Table.CLASSIFY, 100, match(tun_src=int(peer.vtep)),
+               (SetField(IN, peer.key), SetField(FLAGS, Flag.TUNNEL)), Table.TUNNEL)
+    yield Flow(Table.OUTPUT, 100, match(**{FLAGS: (0, Flag.TUNNEL), OUT: peer.key}),
+               (Move(NET, "tun_id", 24), SetField("tun_dst", int(peer.vtep))), Table.TUNNEL_OUT)
+    yield drop(Table.OUTPUT, 90, match(**{OUT: peer.key}), Reason.SPLIT_HORIZON)
+
+
+def _network(view: View, network_id: str) -> Iterator[Flow]:
+    network = view.network(network_id)
+    if network is None or not network.admin_up:
+        return
+    if network.isolated:
+        yield drop(Table.L2, 300, match(**{NET: network.key, SOURCE_NET: network.key}), Reason.ISOLATED)
+    yield Flow(Table.L2, 100, match(**{NET: network.key}, eth_dst=MULTICAST), goto=Table.FROM_COUNT)
+
+
+def _member(view: View, network_id: str, host: str) -> Iterator[Flow]:
+    member, peer, network = view.member(host, network_id), view.hypervisor(host), view.network(network_id)
+    if member is None or peer is None or network is None or not network.admin_up:
+        return
+    yield Flow(Table.TUNNEL, 100, match(**{IN: peer.key}, tun_id=network.key),
+               (SetField(NET, network.key),), Table.L2)
+
+
+def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
+    port, attachment = view.port(port_id), view.attachment(port_id)
+    if port is None or attachment is None or not port.admin_up:
+        return
+    network, host = view.network(port.network_id), view.hypervisor(attachment.host)
+    if network is None or host is None or not network.admin_up:
+        return
+    yield Flow(Table.L2, 100, match(**{NET: network.key}, eth_dst=port.mac), (SetField(OUT, host.key),),
+               Table.FROM_COUNT)
+
+
+def _copies(view: View, network_id: str) -> Iterator[Flow]:
+    network = view.network(network_id)
+    if network is None or view.host is None or not network.admin_up:
+        return
+    local: list[SetField | Resubmit | Fork] = []
+    for port_id in view.attached_on(network_id, view.host):
+        here = local_port(view, port_id)
+        if here is None:
+            continue
+        port = here[0]
+        policy = policy_of(view, port, network)
+        copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
+        local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
+    remote: list[SetField | Resubmit | Fork] = []
+    for host in view.hosts_of(network_id):
+        peer = view.hypervisor(host) if host != view.host else None
+        if peer is not None:
+            remote.extend((SetField(OUT, peer.key), Resubmit(Table.OUTPUT)))
+    where = match(**{NET: network.key}, eth_dst=MULTICAST)
+    yield Flow(Table.COPY, 100, where, (*remote, *local))
+    if remote:
+        yield Flow(Table.COPY, 110, match(**{FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key},
+                                          eth_dst=MULTICAST), tuple(local))

@@ -1,0 +1,210 @@
+"""Facts in, programs out: recompiles just the scopes that read what changed.
+
+Every scope's reads are kept, misses included, so incremental equals full: the same facts give the same programs
+by whatever history they came. A scope that fails to compile or that claims another's place in a table keeps its
+last good program and is listed in `faults`.
+"""
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from naas_sdn.apps.contract import App, Group, Scope
+from naas_sdn.apps.gateways import reach_of
+from naas_sdn.engine.groups import GroupPrograms
+from naas_sdn.model.store import Key, Store, View
+from naas_sdn.model.values import Fact, Member
+from naas_sdn.pipeline.flow import Flow, SetField
+from naas_sdn.pipeline.program import Program
+from naas_sdn.pipeline.tables import DROPS, REASON, Table, next_table
+
+LOG = logging.getLogger(__name__)
+
+FABRIC = Group("fabric")
+MISSES = Scope("pipeline", "misses")
+_REACH = "reach"
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one `apply` has to do, and did."""
+
+    stale: set[Key] = field(default_factory=set)
+    dirty: set[Scope] = field(default_factory=set)
+    touched: set[Group] = field(default_factory=set)
+
+
+def misses() -> Program:
+    """What every table does with a packet that no app has a flow for."""
+    return Program(tuple(
+        Flow(table, 0, (), (SetField(REASON, DROPS[table]),)) if table in DROPS
+        else Flow(table, 0, (), goto=next_table(table))
+        for table in Table
+    ))
+
+
+class Compiler:
+    """The desired state of every hypervisor, by Group."""
+
+    def __init__(self, apps: Iterable[App]) -> None:
+        self.store = Store()
+        self.groups: defaultdict[Group, GroupPrograms] = defaultdict(GroupPrograms)
+        self.faults: dict[Scope, str] = {}
+        self._apps = {app.name: app for app in apps}
+        self._owner = {table: app.name for app in self._apps.values() for table in app.tables}
+        self._placed: dict[Scope, tuple[Group, set[Key]]] = {}
+        self._reads: dict[Scope, frozenset[Key]] = {}
+        self._readers: defaultdict[Key, set[Scope]] = defaultdict(set)
+        self._places: dict[tuple[str | None, int, int, object], Scope] = {}
+        self._reach: dict[str, frozenset[str]] = {}
+        self.groups[FABRIC].replace(MISSES, misses())
+
+    def app(self, name: str) -> App:
+        return self._apps[name]
+
+    def interest(self, host: str) -> frozenset[str]:
+        """The networks that this hypervisor hosts or routes to."""
+        return self.store.elements(Key("networks reached by host", host))
+
+    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> set[Group]:
+        """Take in facts (None: gone) and recompile; the Groups whose programs, or whose subscribers, changed."""
+        work = _Work()
+        for key, fact in changes:
+            self._take(key, fact, work)
+        self._refresh_interest(work)
+        for key in work.stale:
+            work.dirty.update(self._readers.get(key, ()))
+        # What clashed before may not any more.
+        work.dirty.update(self.faults)
+        self._recompile([scope for scope in work.dirty if scope in self._placed], work)
+        return work.touched
+
+    def _take(self, key: Key, fact: Fact | None, work: _Work) -> None:
+        old = self.store.fact(key)
+        changed = self.store.put(key, fact)
+        if not changed:
+            return
+        work.stale |= changed
+        before = dict(self._placements(key, old))
+        after = dict(self._placements(key, fact))
+        for scope, group in before.items():
+            if after.get(scope) != group:
+                self._unplace(scope, key, work)
+        for scope, group in after.items():
+            if before.get(scope) != group:
+                self._place(scope, group, key, work)
+
+    def _placements(self, key: Key, fact: Fact | None) -> Iterator[tuple[Scope, Group]]:
+        for app in self._apps.values() if fact is not None else ():
+            for group, scope in app.place(key, fact):
+                yield scope, group
+
+    def _place(self, scope: Scope, group: Group, key: Key, work: _Work) -> None:
+        if scope not in self._placed:
+            self._placed[scope] = (group, set())
+            work.dirty.add(scope)
+        self._placed[scope][1].add(key)
+
+    def _unplace(self, scope: Scope, key: Key, work: _Work) -> None:
+        group, holders = self._placed[scope]
+        holders.discard(key)
+        if holders:
+            return
+        del self._placed[scope]
+        self._read(scope, frozenset())
+        self.faults.pop(scope, None)
+        old = self.groups[group].programs.get(scope)
+        if old is not None:
+            self._release(scope, old)
+            self.groups[group].replace(scope, None)
+            work.touched.add(group)
+
+    def _read(self, scope: Scope, reads: frozenset[Key]) -> None:
+        old = self._reads.get(scope, frozenset())
+        for key in old - reads:
+            self._readers[key].discard(scope)
+            if not self._readers[key]:
+                del self._readers[key]
+        for key in reads - old:
+            self._readers[key].add(scope)
+        if reads:
+            self._reads[scope] = reads
+        else:
+            self._reads.pop(scope, None)
+
+    def _recompile(self, scopes: Iterable[Scope], work: _Work) -> None:
+        fresh: dict[Scope, tuple[Program | None, Program]] = {}
+        for scope in scopes:
+            view = View(self.store, scope.host)
+            old = self.groups[self._placed[scope][0]].programs.get(scope)
+            try:
+                program = self._apps[scope.app].compile(view, scope)
+                self._check(scope, program)
+            except Exception as error:  # an app's bug must stay that app's, and that scope's
+                self.faults[scope] = str(error) or type(error).__name__
+                LOG.exception("scope %s keeps its last program", scope)
+            else:
+                self.faults.pop(scope, None)
+                if program != old:
+                    fresh[scope] = (old, program)
+            self._read(scope, frozenset(view.reads))
+        # All make room before any claims: two ports may have swapped addresses.
+        for scope, (old, _) in fresh.items():
+            if old is not None:
+                self._release(scope, old)
+        for scope, (old, program) in fresh.items():
+            self._claim(scope, program, old)
+            group = self._placed[scope][0]
+            if self.groups[group].programs.get(scope) != program and scope not in self.faults:
+                self.groups[group].replace(scope, program)
+                work.touched.add(group)
+
+    def _check(self, scope: Scope, program: Program) -> None:
+        places = {flow.place for flow in program.flows}
+        if len(places) != len(program.flows):
+            raise ValueError(f"{scope} has two flows with one table, priority and match")
+        for flow in program.flows:
+            if self._owner.get(flow.table) != scope.app:
+                raise ValueError(f"{scope} may not write table {flow.table.name}")
+
+    def _claim(self, scope: Scope, program: Program, old: Program | None) -> None:
+        """Record who writes where; on a clash the scope is a fault and keeps what it had."""
+        for flow in program.flows:
+            for host in {scope.host, None}:
+                holder = self._places.get((host, *flow.place), scope)
+                if holder != scope:
+                    self.faults[scope] = f"{scope} and {holder} both claim {flow}"
+                    LOG.error("%s", self.faults[scope])
+                    program = old if old is not None else Program()
+        self._places.update({(scope.host, *flow.place): scope for flow in program.flows})
+
+    def _release(self, scope: Scope, program: Program) -> None:
+        for flow in program.flows:
+            self._places.pop((scope.host, *flow.place), None)
+
+    def _refresh_interest(self, work: _Work) -> None:
+        """Follow changes into Member facts: reach is kept per network, interest per hypervisor."""
+        networks = {key.id for key in work.stale if key.kind == "network"}
+        hosts = {key.id for key in work.stale if key.kind == "networks of host"}
+        for key in work.stale:
+            networks.update(scope.id for scope in self._readers.get(key, ()) if scope.app == _REACH)
+        for network_id in networks:
+            view = View(self.store)
+            reach: frozenset[str] = frozenset()
+            if view.network(network_id) is not None:
+                reach = reach_of(view, network_id)
+            self._read(Scope(_REACH, "network", network_id), frozenset(view.reads if reach else ()))
+            if reach != self._reach.get(network_id, frozenset()):
+                hosts |= self.store.elements(Key("hosts of network", network_id))
+            self._reach[network_id] = reach
+            if not reach:
+                del self._reach[network_id]
+        for host in hosts:
+            wanted = {reached for network_id in self.store.elements(Key("networks of host", host))
+                      for reached in self._reach.get(network_id, ())}
+            for network_id in self.interest(host) ^ wanted:
+                member = Member(host, network_id) if network_id in wanted else None
+                self._take(Key("member", (host, network_id)), member, work)
+                work.touched.add(Group("host", host))

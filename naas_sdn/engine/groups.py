@@ -1,0 +1,57 @@
+"""A Group's programs with their history, so that a switch is in step by knowing one version number.
+
+Hypervisors share Groups: what a switch should hold is never stored for that switch, only (Group, version).
+"""
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from naas_sdn.apps.contract import Scope
+from naas_sdn.pipeline.program import Program
+
+HISTORY = 4096
+"""Changes that a Group remembers; a switch further behind is brought in step by its dump."""
+
+
+class Change(NamedTuple):
+    """One scope's program replaced; None: it was, or is, not there."""
+
+    scope: Scope
+    old: Program | None
+    new: Program | None
+
+
+class GroupPrograms:
+    """The current programs of one Group."""
+
+    def __init__(self) -> None:
+        self.programs: dict[Scope, Program] = {}
+        self.version = 0
+        self._history: deque[Change] = deque(maxlen=HISTORY)
+
+    def replace(self, scope: Scope, program: Program | None) -> None:
+        old = self.programs.get(scope)
+        if program is None:
+            self.programs.pop(scope, None)
+        else:
+            self.programs[scope] = program
+        self._history.append(Change(scope, old, program))
+        self.version += 1
+
+    def since(self, version: int) -> Iterator[Change] | None:
+        """What changed after `version`, one Change a scope; None when that is no longer known."""
+        behind = self.version - version
+        if behind > len(self._history):
+            return None
+        net: dict[Scope, Change] = {}
+        for index in range(len(self._history) - behind, len(self._history)):
+            change = self._history[index]
+            first = net.get(change.scope)
+            net[change.scope] = Change(change.scope, first.old if first else change.old, change.new)
+        return iter(net.values())
+
+    def everything(self) -> Iterator[Change]:
+        """All programs, as changes from nothing."""
+        return (Change(scope, None, program) for scope, program in self.programs.items())

@@ -1,0 +1,160 @@
+"""Named sets of facts: small clouds that golden, trace, property and engine tests compile."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+from naas_sdn.apps.accounting import Accounting
+from naas_sdn.apps.contract import App
+from naas_sdn.apps.dhcp_options import Terms
+from naas_sdn.apps.dhcp_responder import DhcpResponder
+from naas_sdn.apps.l2switch import L2Switch
+from naas_sdn.apps.l3router import L3Router
+from naas_sdn.apps.qos import Qos
+from naas_sdn.apps.security import Security
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import (
+    ROUTER_INTERFACE,
+    Address,
+    Attachment,
+    Fact,
+    Hypervisor,
+    Leg,
+    Link,
+    Network,
+    Port,
+    QosPolicy,
+    RateLimit,
+    Route,
+    Router,
+    Subnet,
+)
+
+Facts = Iterator[tuple[Key, Fact]]
+TUNNEL_PORT = 1
+
+
+def apps() -> list[App]:
+    """All that ship, as bootstrap would make them."""
+    return [L2Switch("vxlan0", 100), L3Router(), DhcpResponder(Terms(86400, "cloud.internal")), Security(),
+            Qos(5000), Accounting()]
+
+
+def hypervisor(number: int) -> Facts:
+    name = f"hv{number}"
+    yield Key("hypervisor", name), Hypervisor(name, number, number, IPv4Address(f"10.200.0.{number}"))
+    yield Key("link", (name, "vxlan0")), Link(name, "vxlan0", TUNNEL_PORT)
+
+
+def network(number: int, *, isolated: bool = False) -> Facts:
+    yield Key("network", f"net{number}"), Network(f"net{number}", 100 + number, 1450, isolated=isolated)
+
+
+def subnet(number: int, on: int | None = None, *, dhcp: bool = True, gateway: bool = True) -> Facts:
+    """10.N.0.0/24 with gateway 10.N.0.1, on network N unless `on` names another."""
+    yield Key("subnet", f"sub{number}"), Subnet(
+        f"sub{number}", f"net{number if on is None else on}", 40 + number, IPv4Network(f"10.{number}.0.0/24"),
+        IPv4Address(f"10.{number}.0.1") if gateway else None, 0xFA163F000000 | 40 + number, dhcp)
+
+
+def mac(number: int) -> int:
+    return 0x020000000000 | number
+
+
+def ip(subnet_number: int, number: int) -> IPv4Address:
+    return IPv4Address(f"10.{subnet_number}.0.{number}")
+
+
+def vm(number: int, net: int, host: int, subnets: tuple[int, ...] | None = None, *, security: bool = True,
+       qos: str | None = None) -> Facts:
+    """Port N: key 1000+N, address 10.S.0.N on each subnet S, plugged as tapN = OpenFlow port 10+N."""
+    name = f"port{number}"
+    addresses = tuple(Address(f"sub{s}", ip(s, number)) for s in ((net,) if subnets is None else subnets))
+    yield Key("port", name), Port(name, f"net{net}", 1000 + number, mac(number), addresses,
+                                  port_security=security, qos_policy_id=qos)
+    yield Key("vif", name), Attachment(name, f"net{net}", f"hv{host}", f"tap{number}", number, 1)
+    yield Key("link", (f"hv{host}", f"tap{number}")), Link(f"hv{host}", f"tap{number}", 10 + number)
+
+
+def route(number: int, first: int, second: int) -> Facts:
+    yield Key("route", f"route{number}"), Route(f"route{number}", (f"sub{first}", f"sub{second}"))
+
+
+def router(number: int, *subnets: int) -> Facts:
+    """A router with the gateway address of each subnet (which is on the network of the same number)."""
+    legs = []
+    for s in subnets:
+        port_id = f"leg{number}-{s}"
+        yield Key("port", port_id), Port(port_id, f"net{s}", 2000 + 10 * number + s, mac(0xF000 + 16 * number + s),
+                                         (Address(f"sub{s}", ip(s, 1)),), owner=ROUTER_INTERFACE,
+                                         device_id=f"router{number}")
+        legs.append(Leg(port_id, f"sub{s}"))
+    yield Key("router", f"router{number}"), Router(f"router{number}", 3000 + number, tuple(legs))
+
+
+def one_network() -> Facts:
+    """Three machines of one network on two hypervisors."""
+    yield from hypervisor(1)
+    yield from hypervisor(2)
+    yield from network(1)
+    yield from subnet(1)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1)
+    yield from vm(13, 1, 2)
+
+
+def two_tenants() -> Facts:
+    """The same addresses in two networks."""
+    yield from one_network()
+    yield from network(2)
+    yield Key("subnet", "sub2"), Subnet("sub2", "net2", 42, IPv4Network("10.1.0.0/24"), ip(1, 1), 0xFA163F00002A)
+    for number, host in ((21, 1), (22, 2)):
+        for key, fact in vm(number, 2, host):
+            same = Address("sub2", ip(1, number - 10))
+            yield key, (Port(fact.id, "net2", fact.key, fact.mac, (same,)) if isinstance(fact, Port) else fact)
+
+
+def routed() -> Facts:
+    """a-b and b-c by NaaS routes, c-d by a router; one machine on each, spread over two hypervisors."""
+    yield from hypervisor(1)
+    yield from hypervisor(2)
+    for number in (1, 2, 3, 4):
+        yield from network(number)
+        yield from subnet(number)
+        yield from vm(10 * number + 1, number, 1 + number % 2)
+    yield from route(1, 1, 2)
+    yield from route(2, 2, 3)
+    yield from router(1, 3, 4)
+
+
+def isolated() -> Facts:
+    """A shared network whose ports do not reach each other."""
+    yield from hypervisor(1)
+    yield from hypervisor(2)
+    yield from network(1, isolated=True)
+    yield from subnet(1)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1)
+    yield from vm(13, 1, 2)
+
+
+def limited() -> Facts:
+    """A machine with a bit-rate limit in both directions, one without, one with port security off."""
+    yield from hypervisor(1)
+    yield Key("qos_policy", "gold"), QosPolicy("gold", RateLimit(10_000, 3_000), RateLimit(20_000, 6_000))
+    yield from network(1)
+    yield from subnet(1)
+    yield from vm(11, 1, 1, qos="gold")
+    yield from vm(12, 1, 1)
+    yield from vm(13, 1, 1, security=False)
+
+
+def layer2() -> Facts:
+    """No subnets: machines bring their own addresses."""
+    yield from hypervisor(1)
+    yield from network(1)
+    yield from vm(11, 1, 1, ())
+    yield from vm(12, 1, 1, ())
+
+
+ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2)}

@@ -1,0 +1,170 @@
+"""Incremental equals full, order never matters, cost follows the change, a bad scope stays alone."""
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from naas_sdn.apps.contract import Group, Scope
+from naas_sdn.apps.l2switch import L2Switch
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.replica import Replica
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Fact, Network, Port
+from naas_sdn.pipeline.flow import Flow, match
+from naas_sdn.pipeline.program import Program
+from naas_sdn.pipeline.tables import Table
+from tests.support import topologies
+from tests.support.topologies import ALL, apps, vm
+
+
+def programs(compiler: Compiler) -> dict[Group, dict[Scope, Program]]:
+    return {group: dict(kept.programs) for group, kept in compiler.groups.items() if kept.programs}
+
+
+def compiled(facts: Iterable[tuple[Key, Fact]]) -> Compiler:
+    compiler = Compiler(apps())
+    compiler.apply(facts)
+    assert not compiler.faults
+    return compiler
+
+
+def own_facts(compiler: Compiler) -> list[tuple[Key, Fact]]:
+    return [(key, fact) for key, fact in compiler.store.facts().items() if key.kind != "member"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_incremental_equals_full_at_every_step(seed: int) -> None:
+    chance = random.Random(seed)
+    pool: list[tuple[Key, Fact]] = [pair for topology in ALL.values() for pair in topology()]
+    compiler = Compiler(apps())
+    for _ in range(40):
+        batch = chance.sample(pool, chance.randint(1, 4))
+        compiler.apply((key, fact if chance.random() < 0.7 else None) for key, fact in batch)
+        fresh = Compiler(apps())
+        fresh.apply(own_facts(compiler))
+        assert programs(compiler) == programs(fresh)
+        assert set(compiler.faults) == set(fresh.faults) == set()
+
+
+@pytest.mark.parametrize("topology", ALL)
+def test_order_and_repetition_never_matter(topology: str) -> None:
+    facts = list(ALL[topology]())
+    expected = programs(compiled(facts))
+    shuffled = facts * 2
+    random.Random(topology).shuffle(shuffled)
+    compiler = Compiler(apps())
+    for pair in shuffled:
+        compiler.apply([pair])
+    assert programs(compiler) == expected
+
+
+def test_what_changes_nothing_touches_nothing() -> None:
+    compiler = compiled(topologies.routed())
+    assert compiler.apply(topologies.routed()) == set()
+
+
+class Counting(L2Switch):
+    """The real app, counting what it is asked to compile."""
+
+    def __init__(self) -> None:
+        super().__init__("vxlan0", 100)
+        self.compiled: list[Scope] = []
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        self.compiled.append(scope)
+        return super().compile(view, scope)
+
+
+@pytest.mark.parametrize("size", [10, 400])
+def test_one_more_port_compiles_a_number_of_scopes_that_does_not_depend_on_the_network(size: int) -> None:
+    app = Counting()
+    compiler = Compiler([app])
+    compiler.apply([*topologies.hypervisor(1), *topologies.hypervisor(2), *topologies.network(1)])
+    for number in range(size):
+        compiler.apply(vm(number, 1, 1, ()))
+    app.compiled.clear()
+    compiler.apply(vm(size, 1, 2, ()))
+    before = len(app.compiled)
+    compiler.apply(vm(size + 1, 1, 2, ()))
+    assert len(app.compiled) - before == 3  # the port, its neighbour entry, the copies on its hypervisor
+
+
+def test_a_hypervisor_is_interested_in_what_it_hosts_and_routes_to_and_in_nothing_else() -> None:
+    compiler = compiled([*topologies.routed(), *topologies.network(9), *topologies.subnet(9), *vm(91, 9, 2)])
+    assert compiler.interest("hv1") == {"net1", "net2", "net3", "net4"}
+    compiler.apply([(Key("vif", "port41"), None)])
+    assert compiler.interest("hv1") == {"net1", "net2", "net3"}
+    assert "net9" in compiler.interest("hv2")
+
+
+class Rogue:
+    """Writes what it is told to."""
+
+    name = "rogue"
+    tables = frozenset((Table.SERVICES,))
+    reasons: frozenset[Any] = frozenset()
+
+    def __init__(self, flows: dict[str, tuple[Flow, ...]]) -> None:
+        self.flows = flows
+
+    def place(self, key: Key, fact: Fact) -> Any:
+        if isinstance(fact, Port):
+            yield Group("network", fact.network_id), Scope(self.name, "port", fact.id)
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        port = view.port(scope.id)
+        if port is not None and port.hostname == "raise":
+            raise RuntimeError("no such thing")
+        return Program(self.flows[port.hostname] if port is not None else ())
+
+    def packet_in(self, view: View, packet: Any) -> list[bytes]:
+        return []
+
+
+def port(name: str, what: str) -> tuple[Key, Fact]:
+    return Key("port", name), Port(name, "net1", 1, 1, hostname=what)
+
+
+def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
+    good, other = (Flow(Table.SERVICES, 7, match(reg1=number)) for number in (1, 2))
+    foreign = Flow(Table.L2, 7, match(reg1=3))
+    rogue = Rogue({"good": (good,), "other": (other,), "same place": (Flow(Table.SERVICES, 7, match(reg1=1)),),
+                   "foreign": (foreign,), "twice": (good, good), "": ()})
+    compiler = Compiler([rogue])
+    compiler.apply([(Key("network", "net1"), Network("net1", 1, 1450)), port("a", "good"), port("b", "other")])
+    mine = compiler.groups[Group("network", "net1")].programs
+    for bad in ("raise", "foreign", "twice"):
+        compiler.apply([port("a", bad)])
+        assert list(compiler.faults) == [Scope("rogue", "port", "a")]
+        assert mine[Scope("rogue", "port", "a")].flows == (good,)
+    compiler.apply([port("a", "good")])
+    assert not compiler.faults
+    compiler.apply([port("b", "same place")])
+    assert list(compiler.faults) == [Scope("rogue", "port", "b")]
+    assert mine[Scope("rogue", "port", "b")].flows == (other,)
+    compiler.apply([port("a", "")])
+    assert not compiler.faults, "what blocked it is gone"
+
+
+def test_two_ports_may_swap_addresses_in_one_change() -> None:
+    compiler = compiled(topologies.one_network())
+    facts = dict(own_facts(compiler))
+    first, second = facts[Key("port", "port11")], facts[Key("port", "port12")]
+    assert isinstance(first, Port) and isinstance(second, Port)
+    swapped = [
+        (Key("port", a.id), Port(a.id, a.network_id, a.key, b.mac, b.addresses))
+        for a, b in ((first, second), (second, first))
+    ]
+    compiler.apply(swapped)
+    assert not compiler.faults
+    facts.update(swapped)
+    assert programs(compiler) == programs(compiled(facts.items()))
+
+
+def test_a_renamed_hypervisor_key_is_followed_everywhere() -> None:
+    compiler = compiled(topologies.one_network())
+    flows, _ = Replica(compiler, "hv1").desired()
+    assert any("set_field:0x2->reg2" in str(flow) for flow in flows.values())

@@ -1,0 +1,129 @@
+"""Plans bring any switch in step, and push twice is push once."""
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from naas_sdn.engine import groups
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.replica import Plan, Replica
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import Fact
+from naas_sdn.pipeline.program import Delta, Meter
+from tests.support import topologies
+from tests.support.topologies import ALL, apps
+
+
+class Table:
+    """A switch's tables by OpenFlow's rules: an add replaces table, priority and match; a delete names a cookie."""
+
+    def __init__(self) -> None:
+        self.flows: dict[object, tuple[int, int]] = {}
+        self.meters: dict[int, Meter] = {}
+
+    def push(self, delta: Delta) -> None:
+        self.meters.update((meter.number, meter) for meter in delta.meters)
+        for flow in delta.add:
+            assert flow.meter is None or flow.meter in self.meters, "a flow names a meter that is not there"
+            self.flows[flow.place] = (flow.table, flow.cookie)
+        gone = set(delta.remove)
+        self.flows = {place: key for place, key in self.flows.items() if key not in gone}
+        for number in delta.drop_meters:
+            del self.meters[number]
+
+    def dump(self) -> Counter[tuple[int, int]]:
+        return Counter(self.flows.values())
+
+
+def in_step(replica: Replica, table: Table) -> bool:
+    flows, meters = replica.desired()
+    return table.dump() == Counter(flows.keys()) and table.meters == meters
+
+
+def sync(replica: Replica, table: Table) -> Plan:
+    plan = replica.plan() if replica.synced else None
+    plan = plan or replica.plan_from_dump(table.dump(), table.meters)
+    table.push(plan.delta)
+    replica.acknowledge(plan)
+    return plan
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_history_ends_in_step_with_the_desired_state(seed: int) -> None:
+    chance = random.Random(seed)
+    pool: list[tuple[Key, Fact]] = [pair for topology in ALL.values() for pair in topology()]
+    compiler = Compiler(apps())
+    compiler.apply([*topologies.hypervisor(1), *topologies.hypervisor(2)])
+    switches = {host: (Replica(compiler, host), Table()) for host in ("hv1", "hv2")}
+    for _ in range(40):
+        compiler.apply((key, fact if chance.random() < 0.7 else None)
+                       for key, fact in chance.sample(pool, chance.randint(1, 5)) if key.kind != "hypervisor")
+        for host, (replica, table) in switches.items():
+            if chance.random() < 0.2:
+                switches[host] = replica, table = Replica(compiler, host), table  # the controller restarted
+            if chance.random() < 0.7:
+                sync(replica, table)
+                assert in_step(replica, table)
+                assert not sync(replica, table).delta
+
+
+def test_a_restarted_controller_finds_nothing_to_do() -> None:
+    compiler = Compiler(apps())
+    compiler.apply(topologies.routed())
+    table = Table()
+    sync(Replica(compiler, "hv1"), table)
+    again = Compiler(apps())
+    again.apply(reversed(list(topologies.routed())))
+    assert not sync(Replica(again, "hv1"), table).delta
+
+
+def test_foreign_flows_and_doubles_are_removed() -> None:
+    compiler = Compiler(apps())
+    compiler.apply(topologies.one_network())
+    table, replica = Table(), Replica(compiler, "hv1")
+    sync(replica, table)
+    table.flows["a stranger's"] = (0, 0)
+    table.flows["a copy of ours"] = next(iter(table.dump()))
+    replica = Replica(compiler, "hv1")
+    sync(replica, table)
+    sync(replica, table)
+    assert in_step(replica, table)
+
+
+def test_far_behind_is_told_by_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "HISTORY", 2)
+    compiler = Compiler(apps())
+    compiler.apply(topologies.one_network())
+    table, replica = Table(), Replica(compiler, "hv1")
+    sync(replica, table)
+    compiler.apply([*topologies.vm(14, 1, 1), *topologies.vm(15, 1, 1), *topologies.vm(16, 1, 2)])
+    assert replica.plan() is None
+    sync(replica, table)
+    assert in_step(replica, table)
+
+
+def test_a_refused_program_leaves_the_last_good_one_until_it_changes() -> None:
+    compiler = Compiler(apps())
+    compiler.apply(topologies.limited())
+    table, replica = Table(), Replica(compiler, "hv1")
+    sync(replica, table)
+    good = table.dump()
+    facts = {key: fact for key, fact in topologies.vm(11, 1, 1, qos=None)}
+    compiler.apply([(Key("port", "port11"), facts[Key("port", "port11")]), *topologies.vm(14, 1, 1)])
+    plan = replica.plan()
+    assert plan is not None
+    refused = [flow for flow in plan.delta.add if "reg1=0x3f6" in str(flow)][:1]  # one of port 14's
+    guilty = plan.blame(refused)
+    assert guilty and all(change.scope.id == "port14" for change in guilty)
+    for change in guilty:
+        replica.quarantine(change)
+    sync(replica, table)
+    assert in_step(replica, table)
+    assert not any(flow in table.dump() for flow in ((f.table, f.cookie) for f in refused))
+    assert table.dump() != good, "the others went on"
+    compiler.apply([(Key("vif", "port14"), None)])
+    sync(replica, table)
+    assert not replica.stuck
+    assert in_step(replica, table)
