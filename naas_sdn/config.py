@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
+ConfigOpts = cfg.ConfigOpts
+
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "database": [
         cfg.StrOpt("connection", default="sqlite:////var/lib/naas-sdn/naas.db",

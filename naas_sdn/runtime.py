@@ -10,7 +10,6 @@ import gc
 import os
 import signal
 import socket
-import ssl
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -98,19 +97,17 @@ def listen(host: str, port: int, backlog: int = 512) -> socket.socket:
     return sock
 
 
-def wrap_tls(sock: socket.socket, context: ssl.SSLContext) -> Any:
-    """Server-side TLS on an accepted socket; the handshake happens in `do_handshake()`."""
-    from eventlet.green.ssl import GreenSSLSocket
-
-    return GreenSSLSocket(sock, server_side=True, do_handshake_on_connect=False, _context=context)
-
-
 def serve_wsgi(sock: socket.socket, app: Any, log: Any, connections: int = 256) -> None:
     """Serve a WSGI application on `sock` until killed; `connections` at once, idle ones cut after 30 s."""
     eventlet.wsgi.server(
         sock, app, log=log, log_output=False, socket_timeout=30, keepalive=True,
         custom_pool=eventlet.GreenPool(connections),
     )
+
+
+def readable(descriptor: int) -> None:
+    """Wait until `descriptor` has something to read."""
+    eventlet.hubs.trampoline(descriptor, read=True)
 
 
 def wait_for_signal(*numbers: signal.Signals) -> int:
@@ -125,7 +122,7 @@ def wait_for_signal(*numbers: signal.Signals) -> int:
     for number in numbers:
         signal.signal(number, lambda *_: None)
     while True:
-        eventlet.hubs.trampoline(reader, read=True)
+        readable(reader)
         for number in os.read(reader, 64):
             if number in numbers:
                 return int(number)

@@ -1,0 +1,106 @@
+"""What changed, written in the transaction that changed it and read in the order of commits.
+
+A listener on the session's flush writes it, so whoever changes a row need not remember to; bulk statements would pass
+it by and are not used on journalled tables (a test looks).
+"""
+from __future__ import annotations
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import event, inspect, select
+from sqlalchemy import func as sql
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import (
+    AllocationRow,
+    BandwidthLimitRow,
+    HypervisorRow,
+    JournalRow,
+    NetworkRow,
+    PortRow,
+    QosPolicyRow,
+    RouterInterfaceRow,
+    RouteRow,
+    RouterRow,
+    Row,
+    SubnetRow,
+    TunnelKeyRow,
+    VifRow,
+)
+
+UNSEEN = frozenset((
+    "name", "description", "created_at", "updated_at", "revision_number", "shared", "next_number", "is_default",
+    "allocation_pools", "acknowledged", "refusal", "alive", "profile", "vnic_type", "host_id", "source",
+))
+"""Columns that no flow depends on. A port's `name` is one: host names come from the address."""
+
+
+def subject(row: Row) -> tuple[str, str] | None:
+    """The (kind, id) of the fact that this row is part of; None when it is part of none."""
+    match row:
+        case NetworkRow():
+            return "network", row.id
+        case TunnelKeyRow():
+            return "network", row.network_id
+        case SubnetRow():
+            return "subnet", row.id
+        case PortRow():
+            return "port", row.id
+        case AllocationRow():
+            return "port", row.port_id
+        case VifRow():
+            return "vif", row.port_id
+        case HypervisorRow():
+            return "hypervisor", row.name
+        case RouterRow():
+            return "router", row.id
+        case RouterInterfaceRow():
+            return "router", row.router_id
+        case RouteRow():
+            return "route", row.id
+        case QosPolicyRow():
+            return "qos_policy", row.id
+        case BandwidthLimitRow():
+            return "qos_policy", row.policy_id
+        case _:
+            return None
+
+
+def follow(session: Session) -> set[tuple[str, str]]:
+    """Journal this session's changes; the returned set fills with their subjects as they are flushed."""
+    recorded: set[tuple[str, str]] = set()
+
+    @event.listens_for(session, "after_flush")
+    def record(session: Session, _: object) -> None:
+        changed = [*session.new, *session.deleted, *(row for row in session.dirty if _seen(row))]
+        for key in dict.fromkeys(filter(None, map(subject, changed))):
+            if key not in recorded:
+                recorded.add(key)
+                session.execute(_INSERT, {"kind": key[0], "object_id": key[1]})
+
+    return recorded
+
+
+_INSERT = JournalRow.__table__.insert()  # type: ignore[attr-defined]
+
+
+def _seen(row: Row) -> bool:
+    state = inspect(row)
+    return any(state.attrs[column.key].history.has_changes()
+               for column in state.mapper.column_attrs if column.key not in UNSEEN)
+
+
+def read(session: Session, after: int, limit: int = 10_000) -> list[tuple[int, str, str]]:
+    """(seq, kind, id) of what was committed after `after`, oldest first."""
+    rows = session.execute(select(JournalRow.seq, JournalRow.kind, JournalRow.object_id)
+                           .where(JournalRow.seq > after).order_by(JournalRow.seq).limit(limit))
+    return [(seq, kind, object_id) for seq, kind, object_id in rows]
+
+
+def last(session: Session) -> int:
+    """The newest `seq`, 0 when there is none."""
+    return session.scalar(select(sql.max(JournalRow.seq))) or 0
+
+
+def trim(session: Session, upto: int) -> None:
+    """Forget what everybody has read."""
+    session.execute(sql_delete(JournalRow).where(JournalRow.seq <= upto))

@@ -1,0 +1,243 @@
+"""The tables of the core. What belongs to a plugin alone (tunnel keys) has a table of its own."""
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+def now() -> datetime:
+    """Naive UTC to the second, as the API shows it."""
+    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Row(DeclarativeBase):
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: DateTime}
+
+
+class Owned(Row):
+    """Neutron's standard attributes."""
+
+    __abstract__ = True
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(String(255), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    description: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    revision_number: Mapped[int] = mapped_column(default=1)
+
+
+class KeyRow(Row):
+    """The sequence of register keys of ports, hypervisors, subnets and routers; none is used twice."""
+
+    __tablename__ = "keys"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+
+
+class NetworkRow(Owned):
+    __tablename__ = "networks"
+    admin_state_up: Mapped[bool] = mapped_column(default=True)
+    shared: Mapped[bool] = mapped_column(default=False)
+    mtu: Mapped[int]
+    port_security_enabled: Mapped[bool] = mapped_column(default=True)
+    isolated: Mapped[bool] = mapped_column(default=False)
+    qos_policy_id: Mapped[str | None] = mapped_column(ForeignKey("qos_policies.id"))
+    next_number: Mapped[int] = mapped_column(default=1)
+    subnets: Mapped[list[SubnetRow]] = relationship(back_populates="network", order_by="SubnetRow.created_at")
+
+
+class TunnelKeyRow(Row):
+    """The OpenFlow L2 plugin's: the 24-bit tunnel key of each network."""
+
+    __tablename__ = "openflow_networks"
+    network_id: Mapped[str] = mapped_column(ForeignKey("networks.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[int] = mapped_column(unique=True)
+
+
+class SubnetRow(Owned):
+    __tablename__ = "subnets"
+    network_id: Mapped[str] = mapped_column(ForeignKey("networks.id"), index=True)
+    ip_version: Mapped[int] = mapped_column(default=4)
+    cidr: Mapped[str] = mapped_column(String(64))
+    gateway_ip: Mapped[str | None] = mapped_column(String(64))
+    enable_dhcp: Mapped[bool] = mapped_column(default=True)
+    allocation_pools: Mapped[list[Any]]
+    dns_nameservers: Mapped[list[Any]]
+    host_routes: Mapped[list[Any]]
+    key: Mapped[int]
+    network: Mapped[NetworkRow] = relationship(back_populates="subnets")
+
+
+class PortRow(Owned):
+    __tablename__ = "ports"
+    __table_args__ = (UniqueConstraint("network_id", "mac_address"), UniqueConstraint("network_id", "number"))
+    network_id: Mapped[str] = mapped_column(ForeignKey("networks.id"), index=True)
+    number: Mapped[int]
+    admin_state_up: Mapped[bool] = mapped_column(default=True)
+    mac_address: Mapped[str] = mapped_column(String(17))
+    device_id: Mapped[str] = mapped_column(String(255), default="", index=True)
+    device_owner: Mapped[str] = mapped_column(String(255), default="")
+    port_security_enabled: Mapped[bool] = mapped_column(default=True)
+    qos_policy_id: Mapped[str | None] = mapped_column(ForeignKey("qos_policies.id"), index=True)
+    host_id: Mapped[str] = mapped_column(String(255), default="")
+    vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
+    profile: Mapped[dict[str, Any]]
+    key: Mapped[int] = mapped_column(unique=True)
+    network: Mapped[NetworkRow] = relationship()
+    allocations: Mapped[list[AllocationRow]] = relationship(
+        back_populates="port", cascade="all, delete-orphan", order_by="AllocationRow.id")
+    vif: Mapped[VifRow | None] = relationship(back_populates="port", cascade="all, delete-orphan")
+
+
+class AllocationRow(Row):
+    """An address of a port."""
+
+    __tablename__ = "allocations"
+    __table_args__ = (UniqueConstraint("subnet_id", "ip_number"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    port_id: Mapped[str] = mapped_column(ForeignKey("ports.id"), index=True)
+    subnet_id: Mapped[str] = mapped_column(ForeignKey("subnets.id"))
+    ip_address: Mapped[str] = mapped_column(String(64), index=True)
+    ip_number: Mapped[str] = mapped_column(String(32))
+    """The address as 32 hexadecimal digits: sorts and compares in every database, IPv6 too."""
+    port: Mapped[PortRow] = relationship(back_populates="allocations")
+
+
+class VifRow(Row):
+    """Which interface of which hypervisor is attached to which port, one to one."""
+
+    __tablename__ = "vifs"
+    __table_args__ = (UniqueConstraint("host", "interface"), UniqueConstraint("host", "slot"))
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    port_id: Mapped[str] = mapped_column(ForeignKey("ports.id"), unique=True)
+    host: Mapped[str] = mapped_column(ForeignKey("hypervisors.name"))
+    interface: Mapped[str] = mapped_column(String(15))
+    slot: Mapped[int]
+    plugging: Mapped[int] = mapped_column(default=1)
+    acknowledged: Mapped[int] = mapped_column(default=0)
+    source: Mapped[str] = mapped_column(String(8))
+    refusal: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    revision_number: Mapped[int] = mapped_column(default=1)
+    port: Mapped[PortRow] = relationship(back_populates="vif")
+    hypervisor: Mapped[HypervisorRow] = relationship()
+
+
+class HypervisorRow(Row):
+    """Who may speak for what. `alive`: its switch is connected and in step."""
+
+    __tablename__ = "hypervisors"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    datapath_id: Mapped[str] = mapped_column(String(16), unique=True)
+    vtep: Mapped[str] = mapped_column(String(64), unique=True)
+    certificate: Mapped[str | None] = mapped_column(String(255))
+    key: Mapped[int] = mapped_column(unique=True)
+    alive: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RouterRow(Owned):
+    __tablename__ = "routers"
+    admin_state_up: Mapped[bool] = mapped_column(default=True)
+    key: Mapped[int] = mapped_column(unique=True)
+    interfaces: Mapped[list[RouterInterfaceRow]] = relationship(cascade="all, delete-orphan")
+
+
+class RouterInterfaceRow(Row):
+    __tablename__ = "router_interfaces"
+    router_id: Mapped[str] = mapped_column(ForeignKey("routers.id"), primary_key=True)
+    port_id: Mapped[str] = mapped_column(ForeignKey("ports.id"), primary_key=True)
+    subnet_id: Mapped[str] = mapped_column(ForeignKey("subnets.id"), primary_key=True)
+    port: Mapped[PortRow] = relationship()
+    subnet: Mapped[SubnetRow] = relationship()
+
+
+class RouteRow(Owned):
+    """A NaaS route. `pair` is both subnet ids in order, so that one pair has one route."""
+
+    __tablename__ = "routes"
+    source_subnet_id: Mapped[str] = mapped_column(ForeignKey("subnets.id"), index=True)
+    destination_subnet_id: Mapped[str] = mapped_column(ForeignKey("subnets.id"), index=True)
+    pair: Mapped[str] = mapped_column(String(73), unique=True)
+    source: Mapped[SubnetRow] = relationship(foreign_keys=[source_subnet_id])
+    destination: Mapped[SubnetRow] = relationship(foreign_keys=[destination_subnet_id])
+
+
+class QosPolicyRow(Owned):
+    __tablename__ = "qos_policies"
+    shared: Mapped[bool] = mapped_column(default=False)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    rules: Mapped[list[BandwidthLimitRow]] = relationship(
+        back_populates="policy", cascade="all, delete-orphan", order_by="BandwidthLimitRow.direction")
+
+
+class BandwidthLimitRow(Row):
+    """kbit/s; egress is what the machine sends."""
+
+    __tablename__ = "qos_bandwidth_limit_rules"
+    __table_args__ = (UniqueConstraint("policy_id", "direction"),)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    policy_id: Mapped[str] = mapped_column(ForeignKey("qos_policies.id"))
+    direction: Mapped[str] = mapped_column(String(8))
+    max_kbps: Mapped[int]
+    max_burst_kbps: Mapped[int] = mapped_column(default=0)
+    policy: Mapped[QosPolicyRow] = relationship(back_populates="rules")
+
+
+class TokenRow(Row):
+    """`hash` is the SHA-256 of the secret, which is kept nowhere."""
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    project_id: Mapped[str] = mapped_column(String(255))
+    user: Mapped[str] = mapped_column(String(255))
+    roles: Mapped[list[Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+
+class CounterRow(Row):
+    """Traffic of a port on one hypervisor; `last_*` is the flow counter's reading behind the total."""
+
+    __tablename__ = "counters"
+    port_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    host: Mapped[str] = mapped_column(String(64), primary_key=True)
+    direction: Mapped[str] = mapped_column(String(3), primary_key=True)
+    octets: Mapped[int] = mapped_column(default=0)
+    packets: Mapped[int] = mapped_column(default=0)
+    last_octets: Mapped[int] = mapped_column(default=0)
+    last_packets: Mapped[int] = mapped_column(default=0)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ObjectErrorRow(Row):
+    """What could not be realised, by whom and why."""
+
+    __tablename__ = "object_errors"
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    object_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(1000))
+
+
+class JournalRow(Row):
+    """Look at this object again. In commit order by `seq`."""
+
+    __tablename__ = "journal"
+    __table_args__ = (Index("ix_journal_object", "kind", "object_id"), {"sqlite_autoincrement": True})
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    object_id: Mapped[str] = mapped_column(String(255))

@@ -1,0 +1,64 @@
+"""What the data plane tells the database: acknowledgements, liveness, and what could not be realised.
+
+A port's status is never stored. It is joined from what was plugged, what was acknowledged, and whether the hypervisor is
+alive, so it cannot stay wrong, and a dead hypervisor is one update.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import HypervisorRow, ObjectErrorRow, PortRow, VifRow
+
+ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
+
+
+def acknowledge(session: Session, plugged: Mapping[str, int]) -> None:
+    """The switch holds all flows of these ports' pluggings: {port id: plugging}."""
+    for row in session.scalars(select(VifRow).where(VifRow.port_id.in_(list(plugged)))):
+        if row.plugging == plugged[row.port_id]:
+            row.acknowledged = row.plugging
+
+
+def set_alive(session: Session, host: str, alive: bool) -> None:
+    """Its switch is connected and in step, or is not."""
+    row = session.scalar(select(HypervisorRow).where(HypervisorRow.name == host))
+    if row is not None and row.alive != alive:
+        row.alive = alive
+
+
+def report_error(session: Session, kind: str, object_id: str, source: str, reason: str | None) -> None:
+    """`source` could not realise the object for this reason; None: it can now."""
+    row = session.get(ObjectErrorRow, (kind, object_id, source))
+    if reason is None:
+        if row is not None:
+            session.delete(row)
+    elif row is None:
+        session.add(ObjectErrorRow(kind=kind, object_id=object_id, source=source, reason=reason[:1000]))
+    else:
+        row.reason = reason[:1000]
+
+
+def errors_of(session: Session, kind: str, ids: Iterable[str]) -> dict[str, str]:
+    """{object id: reasons} of those that have any."""
+    found: dict[str, str] = {}
+    for row in session.scalars(select(ObjectErrorRow).where(
+            ObjectErrorRow.kind == kind, ObjectErrorRow.object_id.in_(list(ids))).order_by(ObjectErrorRow.source)):
+        found[row.object_id] = f"{found[row.object_id]}; {row.reason}" if row.object_id in found else row.reason
+    return found
+
+
+def port_status(row: PortRow, error: str | None) -> str:
+    """ACTIVE means that the port forwards. Routers' and service ports have no VIF: the tables answer for them."""
+    if error is not None:
+        return ERROR
+    if not row.admin_state_up:
+        return DOWN
+    if row.device_owner.startswith("network:"):
+        return ACTIVE
+    vif = row.vif
+    if vif is None or vif.acknowledged != vif.plugging or not vif.hypervisor.alive:
+        return DOWN
+    return ACTIVE
