@@ -1,0 +1,141 @@
+"""Journal to plugins: hands every committed change, in commit order, to the plugins that realise it.
+
+Level-triggered: the journal says which object to look at again, and its present state is what is handed over. At
+start everything is handed over once, so nothing has to be remembered between runs. A plugin that fails is retried
+with growing delay and told only the latest state; the others go on, and its objects show ERROR with the reason.
+"""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from naas_sdn import runtime
+from naas_sdn.db import journal, load, status
+from naas_sdn.db.session import Database
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import Fact
+
+LOG = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between looks at the journal when no commit of this process asked for one."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
+"""Seconds before a failed *apply* is tried again; doubled each time up to the longest."""
+
+
+class Realiser(Protocol):
+    """A plugin, as the dispatcher sees it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def realises(self) -> frozenset[str]:
+        """The kinds of fact that it wants to hear of."""
+
+    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None: ...
+
+
+class Outbox:
+    """What one plugin has yet to take, latest state only."""
+
+    def __init__(self, plugin: Realiser, database: Database) -> None:
+        self._plugin = plugin
+        self._database = database
+        self._waiting: dict[Key, Fact | None] = {}
+        self._failed: set[Key] = set()
+        self._delay = 0.0
+        self._retry: runtime.GreenThread | None = None
+
+    def put(self, changes: Mapping[Key, Fact | None]) -> None:
+        self._waiting.update((key, fact) for key, fact in changes.items() if key.kind in self._plugin.realises)
+        if self._retry is None:
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Hand over what waits; on failure say so and come back later."""
+        self._retry = None
+        if not self._waiting:
+            return
+        changes = dict(self._waiting)
+        try:
+            self._plugin.apply(changes.items())
+        except Exception as error:
+            self._delay = min(max(FIRST_DELAY, 2 * self._delay), LONGEST_DELAY)
+            LOG.exception("plugin %s could not apply %d changes; again in %s s",
+                          self._plugin.name, len(changes), self._delay)
+            self._report(set(changes) - self._failed, f"plugin {self._plugin.name}: {error}")
+            self._failed |= set(changes)
+            self._retry = runtime.spawn(self._again, self._delay)
+            return
+        self._delay = 0.0
+        for key, fact in changes.items():
+            if self._waiting.get(key) is fact:
+                del self._waiting[key]
+        self._report(self._failed & set(changes), None)
+        self._failed -= set(changes)
+
+    def close(self) -> None:
+        if self._retry is not None:
+            self._retry.kill()
+
+    def _again(self, delay: float) -> None:
+        runtime.sleep(delay)
+        self.deliver()
+
+    def _report(self, keys: Iterable[Key], reason: str | None) -> None:
+        with self._database.write() as session:
+            for key in keys:
+                kind = "port" if key.kind == "vif" else key.kind
+                status.report_error(session, kind, key.id, self._plugin.name, reason)
+
+
+class Dispatcher:
+    """Reads the journal whenever `nudge()` is called, and now and then without."""
+
+    def __init__(self, database: Database, plugins: Iterable[Realiser]) -> None:
+        self._database = database
+        self._outboxes = [Outbox(plugin, database) for plugin in plugins]
+        self._wake = runtime.Signal()
+        self._position = 0
+        self.nudge: Callable[[], None] = self._wake.set
+
+    def load(self) -> int:
+        """Hand everything to every plugin; the number of facts."""
+        with self._database.read() as session:
+            self._position = journal.last(session)
+            everything = dict(load.load_all(session))
+        for outbox in self._outboxes:
+            outbox.put(everything)
+        return len(everything)
+
+    def run(self) -> None:
+        """Follow the journal until killed."""
+        while True:
+            self._wake.wait(POLL)
+            try:
+                self.step()
+            except Exception:
+                LOG.exception("the journal is read again in %s s", POLL)
+                runtime.sleep(POLL)
+
+    def close(self) -> None:
+        """Give up what waits to be retried."""
+        for outbox in self._outboxes:
+            outbox.close()
+
+    def step(self) -> None:
+        """Take in what has been committed since the last step."""
+        with self._database.read() as session:
+            entries = journal.read(session, self._position)
+            keys = dict.fromkeys(Key(kind, identifier) for _, kind, identifier in entries)
+            changes = {key: load.load(session, key.kind, key.id) for key in keys}
+        if not entries:
+            return
+        for outbox in self._outboxes:
+            outbox.put(changes)
+        self._position = entries[-1][0]
+        with self._database.write() as session:
+            journal.trim(session, self._position)

@@ -1,0 +1,124 @@
+"""The plugins that ship: OpenFlow for layer 2 and layer 3, DHCP for IP configuration.
+
+Their *apply* is the engine's intake, which bootstrap hands to `realise_by`; what each of them adds is its apps.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from oslo_config import cfg
+from sqlalchemy import func as sql
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.apps.accounting import Accounting
+from naas_sdn.apps.contract import App
+from naas_sdn.apps.dhcp_options import Terms
+from naas_sdn.apps.dhcp_responder import DhcpResponder
+from naas_sdn.apps.l2switch import L2Switch
+from naas_sdn.apps.l3router import L3Router
+from naas_sdn.apps.qos import Qos
+from naas_sdn.apps.security import Security
+from naas_sdn.db.rows import TunnelKeyRow
+from naas_sdn.errors import InvalidInput, NetworkInUse
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import Fact
+from naas_sdn.plugins.contract import Change, IpConfigPlugin, L2Plugin, L3Plugin, Plugin
+
+Intake = Callable[[Iterable[tuple[Key, Fact | None]]], None]
+
+LARGEST_KEY = (1 << 24) - 1
+"""A VXLAN network identifier has 24 bits (RFC 7348 section 5)."""
+
+
+class OpenFlow(Plugin):
+    """What the three share: they all feed one engine."""
+
+    name: ClassVar[str] = "openflow"
+    wants: ClassVar[frozenset[str]]
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._intake: Intake | None = None
+
+    @property
+    def realises(self) -> frozenset[str]:
+        return self.wants
+
+    def apps(self) -> list[App]:
+        """What the engine must compile with."""
+        return []
+
+    def realise_by(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def check(self, session: Session, change: Change) -> None:
+        """Nothing to refuse."""
+
+    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None:
+        if self._intake is not None:
+            self._intake(changes)
+
+    def extend(self, session: Session, kind: str, ids: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+        return {}
+
+
+class OpenFlowL2(OpenFlow, L2Plugin):
+    """Networks isolated by tunnel key."""
+
+    wants = frozenset(("network", "port", "vif", "hypervisor", "qos_policy"))
+
+    def apps(self) -> list[App]:
+        options = self._conf.openflow
+        return [L2Switch(options.tunnel_interface, options.punt_rate), Security(), Qos(options.slowpath_rate),
+                Accounting()]
+
+    def check(self, session: Session, change: Change) -> None:
+        """A network gets its tunnel key with its row."""
+        if (change.operation, change.kind) == ("create", "network"):
+            session.add(TunnelKeyRow(network_id=change.id, key=self._free_key(session)))
+
+    def extend(self, session: Session, kind: str, ids: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+        if kind != "network":
+            return {}
+        rows = session.scalars(select(TunnelKeyRow).where(TunnelKeyRow.network_id.in_(list(ids))))
+        return {row.network_id: {"provider:network_type": "vxlan", "provider:physical_network": None,
+                                 "provider:segmentation_id": row.key} for row in rows}
+
+    @staticmethod
+    def _free_key(session: Session) -> int:
+        """One above the highest while there is one, so that a freed key rests; then the lowest gap."""
+        highest = session.scalar(select(sql.max(TunnelKeyRow.key))) or 0
+        if highest < LARGEST_KEY:
+            return highest + 1
+        following = TunnelKeyRow.key + 1
+        used = select(TunnelKeyRow.key)
+        gap = session.scalar(select(sql.min(following)).where(following.not_in(used), following <= LARGEST_KEY))
+        if gap is None:
+            raise NetworkInUse("All 16,777,215 tunnel keys are in use; delete a network first.")
+        return gap
+
+
+class OpenFlowL3(OpenFlow, L3Plugin):
+    """Distributed routing in the tables."""
+
+    wants = frozenset(("subnet", "router", "route"))
+
+    def apps(self) -> list[App]:
+        return [L3Router()]
+
+    def check(self, session: Session, change: Change) -> None:
+        if change.kind == "subnet" and change.attributes.get("ip_version") == 6:
+            raise InvalidInput("Invalid input for ip_version: the L3 plugin 'openflow' routes IPv4; "
+                               "IPv6 subnets are not supported.")
+
+
+class Dhcp(OpenFlow, IpConfigPlugin):
+    """DHCPv4 answered by the controller."""
+
+    name = "dhcp"
+    wants = frozenset()
+
+    def apps(self) -> list[App]:
+        return [DhcpResponder(Terms(self._conf.network.dhcp_lease, self._conf.network.dns_domain))]

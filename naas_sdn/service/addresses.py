@@ -1,0 +1,151 @@
+"""Addresses of ports: which subnets they come from, and the service address that DHCP answers from."""
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, ip_address
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, SubnetRow, new_id
+from naas_sdn.errors import InvalidInput, InvalidIpForNetwork, IpAddressGenerationFailure, MacAddressInUse
+from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
+from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.contract import Attributes
+from naas_sdn.service.rows import new_key
+
+MAC_BASE = 0xFA163E000000
+MAC_TRIES = 16
+MAX_FIXED_IPS = 16
+
+
+def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attributes] | None) -> None:
+    """Set the port's addresses: as `wanted` ([{subnet_id?, ip_address?}]), or one of any subnet when None.
+
+    Addresses that stay keep their place. Raises InvalidIpForNetwork, InvalidInput and what the IPAM plugin raises.
+    """
+    subnets = list(session.scalars(
+        select(SubnetRow).where(SubnetRow.network_id == port.network_id).order_by(SubnetRow.created_at, SubnetRow.id)))
+    if wanted is None:
+        if subnets:
+            _give_any(session, plugins, port, subnets)
+        return
+    if len(wanted) > MAX_FIXED_IPS:
+        raise InvalidInput(f"Invalid input for fixed_ips: {len(wanted)} addresses, at most {MAX_FIXED_IPS}.")
+    plan = [(_subnet_for(port, subnets, item), item.get("ip_address")) for item in wanted]
+    kept: list[AllocationRow] = []
+    fresh: list[tuple[SubnetRow, IPv4Address | None]] = []
+    for subnet, ip in plan:
+        address = ip_address(ip) if ip is not None else None
+        if address is not None and not isinstance(address, IPv4Address):
+            raise InvalidIpForNetwork(f"IP address {ip} is not a valid IP for any of the subnets on network "
+                                      f"{port.network_id}.")
+        held = next((a for a in port.allocations if a not in kept and a.subnet_id == subnet.id
+                     and (address is None or a.ip_address == str(address))), None)
+        if held is not None:
+            kept.append(held)
+        else:
+            fresh.append((subnet, address))
+    for allocation in [a for a in port.allocations if a not in kept]:
+        port.allocations.remove(allocation)
+    session.flush()
+    for subnet, address in fresh:
+        _record(session, port, subnet, plugins.ipam.allocate(session, subnet, address))
+
+
+def _give_any(session: Session, plugins: Plugins, port: PortRow, subnets: Iterable[SubnetRow]) -> None:
+    for subnet in subnets:
+        try:
+            _record(session, port, subnet, plugins.ipam.allocate(session, subnet, None))
+            return
+        except IpAddressGenerationFailure:
+            continue
+    raise IpAddressGenerationFailure(f"No more IP addresses available on network {port.network_id}.")
+
+
+def _subnet_for(port: PortRow, subnets: list[SubnetRow], item: Attributes) -> SubnetRow:
+    by_id = {subnet.id: subnet for subnet in subnets}
+    if item.get("subnet_id") is not None:
+        if item["subnet_id"] not in by_id:
+            raise InvalidInput(f"Invalid input for operation: Failed to create port on network {port.network_id}, "
+                               f"because fixed_ips included invalid subnet {item['subnet_id']}.")
+        return by_id[item["subnet_id"]]
+    if item.get("ip_address") is None:
+        raise InvalidInput("Invalid input for operation: IP allocation requires subnet_id or ip_address.")
+    for subnet in subnets:
+        if ip_address(item["ip_address"]) in IPv4Network(subnet.cidr):
+            return subnet
+    raise InvalidIpForNetwork(f"IP address {item['ip_address']} is not a valid IP for any of the subnets on "
+                              f"network {port.network_id}.")
+
+
+def _record(session: Session, port: PortRow, subnet: SubnetRow, ip: IPv4Address) -> None:
+    port.allocations.append(AllocationRow(subnet_id=subnet.id, ip_address=str(ip), ip_number=f"{int(ip):032x}"))
+    session.flush()
+
+
+def new_port(session: Session, network: NetworkRow, attributes: Attributes) -> PortRow:
+    """A port row with key, number and MAC, not yet with addresses. Raises MacAddressInUse."""
+    mac = attributes.get("mac_address")
+    if mac is None:
+        mac = free_mac(session, network.id)
+    else:
+        require_free_mac(session, network.id, mac)
+    row = PortRow(**{"id": new_id(), "profile": {}, "allocations": [], "vif": None, **attributes,
+                     "network_id": network.id, "mac_address": mac, "number": network.next_number,
+                     "key": new_key(session)})
+    network.next_number += 1
+    session.add(row)
+    session.flush()
+    return row
+
+
+def require_free_mac(session: Session, network_id: str, mac: str) -> None:
+    if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id, PortRow.mac_address == mac)):
+        raise MacAddressInUse(f"Unable to complete operation for network {network_id}. "
+                              f"The mac address {mac} is in use.")
+
+
+def free_mac(session: Session, network_id: str) -> str:
+    """Raises MacAddressInUse when the network's range is as good as full."""
+    for _ in range(MAC_TRIES):
+        digits = f"{MAC_BASE | random.getrandbits(24):012x}"
+        mac = ":".join(digits[index:index + 2] for index in range(0, 12, 2))
+        if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id,
+                                                   PortRow.mac_address == mac)) is None:
+            return mac
+    raise MacAddressInUse(f"No free MAC address was found for network {network_id}.")
+
+
+def gateway_holder(session: Session, subnet: SubnetRow) -> PortRow | None:
+    """The port that has the subnet's gateway address."""
+    if subnet.gateway_ip is None:
+        return None
+    return session.scalar(select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
+        AllocationRow.subnet_id == subnet.id, AllocationRow.ip_address == subnet.gateway_ip))
+
+
+def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow) -> None:
+    """DHCP answers from the gateway; where there is none, or a machine is it, from a port of its own."""
+    holder = gateway_holder(session, subnet)
+    needed = subnet.enable_dhcp and (
+        subnet.gateway_ip is None or (holder is not None and holder.device_owner != ROUTER_INTERFACE))
+    service = session.scalar(
+        select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
+            AllocationRow.subnet_id == subnet.id, PortRow.device_owner == DHCP_SERVICE))
+    if needed and service is None:
+        network = subnet.network
+        port = new_port(session, network, {
+            "project_id": network.project_id, "name": "", "device_owner": DHCP_SERVICE,
+            "device_id": f"dhcp-{subnet.id}", "port_security_enabled": False})
+        _record(session, port, subnet, plugins.ipam.allocate(session, subnet, None))
+    elif service is not None and not needed:
+        session.delete(service)
+        session.flush()
+
+
+def subnets_of(session: Session, ports: Iterable[PortRow]) -> list[SubnetRow]:
+    """The subnets that these ports have addresses of."""
+    ids = {allocation.subnet_id for port in ports for allocation in port.allocations}
+    return [subnet for subnet in (session.get(SubnetRow, identifier) for identifier in sorted(ids)) if subnet]

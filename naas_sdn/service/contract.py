@@ -1,0 +1,74 @@
+"""What REST knows of the service: who asks, what for, and the operations of a collection."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+Attributes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The caller of one request."""
+
+    project_id: str
+    user_id: str
+    roles: frozenset[str]
+    request_id: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+    @property
+    def is_service(self) -> bool:
+        """May speak of hypervisors: the operator, or the compute service."""
+        return self.is_admin or "service" in self.roles
+
+    @property
+    def may_write(self) -> bool:
+        return self.is_service or bool(self.roles & {"member", "manager"})
+
+    def owns(self, project_id: str) -> bool:
+        return self.is_admin or project_id == self.project_id
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A list request: each filter is any-of; `sorts` are (attribute, descending); `marker` is the id before the page."""
+
+    filters: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    sorts: tuple[tuple[str, bool], ...] = ()
+    limit: int | None = None
+    marker: str | None = None
+    reverse: bool = False
+
+
+Action = Callable[[Session, Context, str, Attributes], Attributes]
+
+
+class Resource(Protocol):
+    """The operations of one collection. `parent` holds the ids in its URL, such as {"policy_id": ...}.
+
+    Attributes come with their shapes checked and defaults filled; what is returned is the whole resource.
+    """
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """By the last part of /{collection}/{id}/{action}."""
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes: ...
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes: ...
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None: ...
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes: ...
+
+    def find(self, session: Session, context: Context, query: Query,
+             parent: Mapping[str, str]) -> list[Attributes]: ...

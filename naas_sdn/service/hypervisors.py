@@ -1,0 +1,109 @@
+"""The register of hypervisors: who may speak for what. Read through the API by operators, written by the command line."""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import HypervisorRow, VifRow
+from naas_sdn.errors import (
+    Conflict,
+    HypervisorInUse,
+    HypervisorNotFound,
+    InvalidInput,
+    PolicyNotAuthorized,
+)
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.rows import find_rows, new_key
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+
+
+class HypervisorExists(Conflict):
+    """Name, datapath ID or VTEP belongs to another."""
+
+
+def register(session: Session, name: str, datapath_id: int, vtep: str, certificate: str | None) -> HypervisorRow:
+    """Add one. Raises InvalidInput or HypervisorExists."""
+    if not NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is not a host name (letters, digits, dots, hyphens; at most 64).")
+    if not 0 < datapath_id < 1 << 64:
+        raise InvalidInput(f"Datapath ID {datapath_id:#x} is not 1 to 16 hexadecimal digits, not all zero.")
+    try:
+        address = IPv4Address(vtep)
+    except AddressValueError as error:
+        raise InvalidInput(f"VTEP {vtep!r} is not an IPv4 address: {error}.") from error
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        raise InvalidInput(f"VTEP {vtep} cannot be the address of a tunnel end.")
+    text = f"{datapath_id:016x}"
+    other = session.scalar(select(HypervisorRow).where(or_(
+        HypervisorRow.name == name, HypervisorRow.datapath_id == text, HypervisorRow.vtep == str(address))))
+    if other is not None:
+        raise HypervisorExists(f"Hypervisor {other.name} is registered with datapath ID {other.datapath_id} and VTEP "
+                               f"{other.vtep}; remove it first, or use others.")
+    row = HypervisorRow(name=name, datapath_id=text, vtep=str(address), certificate=certificate, key=new_key(session))
+    session.add(row)
+    session.flush()
+    return row
+
+
+def remove(session: Session, name: str) -> None:
+    """Raises HypervisorNotFound, or HypervisorInUse while something is plugged there."""
+    row = by_name(session, name)
+    vif = session.scalar(select(VifRow).where(VifRow.host == name).limit(1))
+    if vif is not None:
+        raise HypervisorInUse(f"Port {vif.port_id} is plugged to {vif.interface} of hypervisor {name}; unplug it first.")
+    session.delete(row)
+
+
+def listed(session: Session) -> list[HypervisorRow]:
+    return list(session.scalars(select(HypervisorRow).order_by(HypervisorRow.name)))
+
+
+def by_name(session: Session, name: str) -> HypervisorRow:
+    """Raises HypervisorNotFound."""
+    row = session.scalar(select(HypervisorRow).where(HypervisorRow.name == name))
+    if row is None:
+        raise HypervisorNotFound(name)
+    return row
+
+
+def show(row: HypervisorRow) -> Attributes:
+    return {"id": row.id, "name": row.name, "datapath_id": row.datapath_id, "vtep": row.vtep,
+            "certificate": row.certificate, "alive": row.alive,
+            "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "updated_at": row.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+@dataclass(frozen=True, slots=True)
+class Hypervisors:
+    """Read only; a list is empty for those who are no operators."""
+
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise PolicyNotAuthorized("create_hypervisor is disallowed by policy: use `naas-sdn hypervisor add`.")
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise PolicyNotAuthorized("update_hypervisor is disallowed by policy: use `naas-sdn hypervisor`.")
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        raise PolicyNotAuthorized("delete_hypervisor is disallowed by policy: use `naas-sdn hypervisor remove`.")
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        row = session.get(HypervisorRow, identifier) if context.is_service else None
+        if row is None:
+            raise HypervisorNotFound(identifier)
+        return show(row)
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        if not context.is_service:
+            return []
+        return [show(row) for row in
+                find_rows(session, context, HypervisorRow, query, HypervisorNotFound, clause=None)]

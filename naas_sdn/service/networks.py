@@ -1,0 +1,163 @@
+"""Networks: Neutron's, with NaaS's port isolation."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
+from naas_sdn.errors import InvalidInput, InvalidSharedSetting, NetworkInUse, NetworkNotFound, QosPolicyNotFound
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import statistics
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.qos import visible_policy
+from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, visible
+
+PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
+CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "shared", "port_security_enabled", "isolated",
+              "qos_policy_id")
+ADMIN_ONLY = {"shared": False, "isolated": False}
+"""Attributes that only an operator sets, and the value that anybody may give."""
+
+
+def seen_by(context: Context) -> ColumnElement[bool]:
+    """Own networks and shared ones."""
+    return or_(NetworkRow.project_id == context.project_id, NetworkRow.shared)
+
+
+def visible_network(session: Session, context: Context, identifier: str) -> NetworkRow:
+    """Raises NetworkNotFound."""
+    return visible(session, context, NetworkRow, identifier, NetworkNotFound, seen_by(context))
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """`largest_mtu` is what fits into the tunnel."""
+
+    plugins: Plugins
+    largest_mtu: int
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {"statistics": self.statistics}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        require_owner(context, attributes["project_id"], "create_network")
+        self._restrict(context, attributes, "create_network", ADMIN_ONLY)
+        self._policy(session, context, attributes)
+        row = NetworkRow(id=new_id(), project_id=attributes["project_id"], mtu=self._mtu(attributes.get("mtu", 0)),
+                         **{name: attributes[name] for name in CHANGEABLE if name in attributes and name != "mtu"})
+        session.add(row)
+        session.flush()
+        self.plugins.l2.check(session, Change("create", "network", row.id, attributes))
+        session.flush()
+        return self._show(session, context, [row])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = visible_network(session, context, identifier)
+        require_owner(context, row.project_id, "update_network")
+        self._restrict(context, attributes, "update_network", {"shared": row.shared, "isolated": row.isolated})
+        self._policy(session, context, attributes)
+        if "mtu" in attributes:
+            attributes = {**attributes, "mtu": self._mtu(attributes["mtu"])}
+        if row.shared and attributes.get("shared") is False:
+            self._require_unshared(session, row)
+        self.plugins.l2.check(session, Change("update", "network", row.id, attributes))
+        change(row, attributes, CHANGEABLE)
+        session.flush()
+        return self._show(session, context, [row])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = visible_network(session, context, identifier)
+        require_owner(context, row.project_id, "delete_network")
+        ports = list(session.scalars(select(PortRow).where(PortRow.network_id == row.id)))
+        used = [port for port in ports if port.device_owner != "network:dhcp"]
+        if used:
+            raise NetworkInUse(f"Unable to complete operation on network {row.id}. There are one or more ports still "
+                               f"in use on the network, for example {used[0].id}.")
+        self.plugins.l2.check(session, Change("delete", "network", row.id, {}))
+        for port in ports:
+            session.delete(port)
+        session.flush()
+        for subnet in row.subnets:
+            session.delete(subnet)
+        session.flush()
+        tunnel = session.get(TunnelKeyRow, row.id)
+        if tunnel is not None:
+            session.delete(tunnel)
+            session.flush()
+        session.delete(row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return self._show(session, context, [visible_network(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        conditions = []
+        if "provider:segmentation_id" in query.filters and context.is_admin:
+            conditions.append(NetworkRow.id.in_(select(TunnelKeyRow.network_id).where(
+                TunnelKeyRow.key.in_(query.filters["provider:segmentation_id"]))))
+        for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
+            if name in query.filters and only not in query.filters[name]:
+                return []
+        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=seen_by(context),
+                         conditions=conditions, options=[selectinload(NetworkRow.subnets)])
+        return self._show(session, context, rows)
+
+    def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """Totals of all ports of the network; for its owner."""
+        row = visible_network(session, context, identifier)
+        require_owner(context, row.project_id, "get_network_statistics")
+        return statistics.total(session, {"network_id": row.id}, PortRow.network_id == row.id)
+
+    def _show(self, session: Session, context: Context, rows: Iterable[NetworkRow]) -> list[Attributes]:
+        rows = list(rows)
+        ids = [row.id for row in rows]
+        extra = self.plugins.l2.extend(session, "network", ids)
+        errors = status.errors_of(session, "network", ids)
+        shown = []
+        for row in rows:
+            item = {
+                **standard(row), "admin_state_up": row.admin_state_up,
+                "status": status.ERROR if row.id in errors else status.ACTIVE, "subnets": [s.id for s in row.subnets],
+                "shared": row.shared, "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
+                "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
+                "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": None,
+                "ipv6_address_scope": None, "l2_adjacency": True,
+            }
+            if context.is_admin:
+                item.update(extra.get(row.id, {}))
+            shown.append(item)
+        return shown
+
+    def _mtu(self, asked: int) -> int:
+        if asked > self.largest_mtu:
+            raise InvalidInput(f"Invalid input for operation: Requested MTU is too big, maximum is {self.largest_mtu}.")
+        if asked and asked < 576:
+            raise InvalidInput("Invalid input for operation: Requested MTU is too small, minimum is 576 (RFC 791).")
+        return asked or self.largest_mtu
+
+    @staticmethod
+    def _policy(session: Session, context: Context, attributes: Attributes) -> None:
+        if attributes.get("qos_policy_id") is not None:
+            visible_policy(session, context, attributes["qos_policy_id"], QosPolicyNotFound)
+
+    @staticmethod
+    def _restrict(context: Context, attributes: Attributes, action: str, harmless: Mapping[str, bool]) -> None:
+        for name, value in harmless.items():
+            if attributes.get(name, value) != value:
+                require_admin(context, f"{action}:{name}")
+
+    @staticmethod
+    def _require_unshared(session: Session, row: NetworkRow) -> None:
+        foreign = session.scalar(select(PortRow.id).where(
+            PortRow.network_id == row.id, PortRow.project_id != row.project_id,
+            PortRow.device_owner != "network:dhcp").limit(1))
+        if foreign is not None:
+            raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. "
+                                       f"Port {foreign} of another project is on it.")
+

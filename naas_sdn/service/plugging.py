@@ -1,0 +1,126 @@
+"""Which interface of which hypervisor a port is plugged to: by the API, or by the name that a switch reports.
+
+`plugging` counts: every plug, and every time the interface goes away. A port is ACTIVE when its switch has acknowledged
+the present count, so a count that moves on is DOWN until it is acknowledged again.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import HypervisorRow, PortRow, VifRow
+from naas_sdn.errors import (
+    HypervisorNotFound,
+    InterfaceInUse,
+    InvalidInput,
+    PolicyNotAuthorized,
+    PortInUse,
+    VifNotFound,
+)
+from naas_sdn.service.contract import Context
+from naas_sdn.service.rows import touch
+
+TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
+"""How Nova and libvirt name an interface: "tap" and the first 11 characters of the port's UUID."""
+
+INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
+LAST_SLOT = 65535
+
+
+def require_service(context: Context, action: str) -> None:
+    """Naming hypervisors and their interfaces is for the operator and the compute service."""
+    if not context.is_service:
+        raise PolicyNotAuthorized(f"{action} is disallowed by policy: it names a hypervisor's interface and needs the "
+                                  f"role admin or service.")
+
+
+def plug(session: Session, port: PortRow, host: str, interface: str, source: str = "api") -> VifRow:
+    """Attach the port. Plugging it again where it is changes nothing.
+
+    Raises HypervisorNotFound, InterfaceInUse (another port is there), PortInUse (it is plugged elsewhere) and
+    InvalidInput.
+    """
+    if not INTERFACE.fullmatch(interface):
+        raise InvalidInput(f"Invalid input for interface: {interface!r} is not an interface name "
+                           f"(1 to 15 printable characters).")
+    if port.device_owner.startswith("network:"):
+        raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
+                           f"nothing can be plugged into it.")
+    if session.scalar(select(HypervisorRow.id).where(HypervisorRow.name == host)) is None:
+        raise HypervisorNotFound(host)
+    there = session.scalar(select(VifRow).where(VifRow.host == host, VifRow.interface == interface))
+    if there is not None and there.port_id != port.id:
+        raise InterfaceInUse(f"Interface {interface} of hypervisor {host} is plugged to port {there.port_id}; "
+                             f"unplug that one first.")
+    if there is not None:
+        return there
+    if port.vif is not None:
+        raise PortInUse(f"Port {port.id} is plugged to {port.vif.interface} of hypervisor {port.vif.host}; "
+                        f"unplug it first.")
+    port.vif = VifRow(port_id=port.id, host=host, interface=interface, slot=_free_slot(session, host), source=source)
+    port.host_id = host
+    session.flush()
+    session.refresh(port.vif, ["hypervisor"])
+    return port.vif
+
+
+def unplug(session: Session, port: PortRow) -> None:
+    """Raises VifNotFound when nothing is plugged."""
+    if port.vif is None:
+        raise VifNotFound(f"of port {port.id}")
+    port.vif = None
+    session.flush()
+
+
+def _free_slot(session: Session, host: str) -> int:
+    """The lowest number that no VIF of the hypervisor has (it names meters and a conntrack zone)."""
+    used = set(session.scalars(select(VifRow.slot).where(VifRow.host == host)))
+    slot = next(number for number in range(1, len(used) + 2) if number not in used)
+    if slot > LAST_SLOT:
+        raise InterfaceInUse(f"Hypervisor {host} has {LAST_SLOT} VIFs, and no more fit.")
+    return slot
+
+
+def interfaces_reported(session: Session, host: str, interfaces: Iterable[str]) -> None:
+    """Bring the VIFs of a hypervisor in line with the interfaces that its switch has now.
+
+    A `tap` name plugs its port when that is bound to this hypervisor or to none. A second claim is refused and shown
+    on the VIF that stands, unless that one's interface is gone.
+    """
+    present = set(interfaces)
+    vifs = list(session.scalars(select(VifRow).where(VifRow.host == host)))
+    for vif in vifs:
+        if vif.interface not in present and vif.acknowledged == vif.plugging:
+            vif.plugging += 1
+            _changed(vif)
+    known = {vif.interface for vif in vifs}
+    for interface in sorted(present - known):
+        if TAP.fullmatch(interface):
+            _claim(session, host, interface)
+
+
+def _claim(session: Session, host: str, interface: str) -> None:
+    ports = list(session.scalars(select(PortRow).where(PortRow.id.startswith(interface[3:], autoescape=True)).limit(2)))
+    if len(ports) != 1 or ports[0].device_owner.startswith("network:"):
+        return
+    port = ports[0]
+    vif = port.vif
+    if vif is None:
+        if port.host_id in ("", host):
+            plug(session, port, host, interface, "switch")
+            touch(port)
+        return
+    if port.host_id == host or (vif.acknowledged != vif.plugging and port.host_id == ""):
+        vif.host, vif.interface, vif.slot = host, interface, _free_slot(session, host)
+        vif.plugging += 1
+        vif.refusal = ""
+    else:
+        vif.refusal = f"hypervisor {host} has an interface {interface} too; the port is bound to {port.host_id}"
+    _changed(vif)
+
+
+def _changed(vif: VifRow) -> None:
+    touch(vif)

@@ -1,0 +1,252 @@
+"""Ports: Neutron's, with their number in the network and with plug and unplug."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import AllocationRow, CounterRow, HypervisorRow, NetworkRow, PortRow, VifRow
+from naas_sdn.errors import (
+    BadRequest,
+    HTTPBadRequest,
+    PolicyNotAuthorized,
+    PortBound,
+    PortNotFound,
+    ServicePortInUse,
+)
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import addresses, plugging, statistics
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.networks import visible_network
+from naas_sdn.service.qos import visible_policy
+from naas_sdn.service.rows import find_rows, require_owner, standard, touch, visible
+
+PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
+         "qos_policy_id")
+BINDING = {"binding:host_id": "host_id", "binding:profile": "profile"}
+VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": "br-int",
+               "datapath_type": "system"}
+
+
+def seen_by(context: Context) -> ColumnElement[bool]:
+    """Own ports, and all ports of own networks."""
+    own = select(NetworkRow.id).where(NetworkRow.project_id == context.project_id)
+    return or_(PortRow.project_id == context.project_id, PortRow.network_id.in_(own))
+
+
+def visible_port(session: Session, context: Context, identifier: str) -> PortRow:
+    """Raises PortNotFound."""
+    return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context))
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    plugins: Plugins
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {"plug": self.plug, "unplug": self.unplug, "statistics": self.statistics}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        network = visible_network(session, context, attributes["network_id"])
+        require_owner(context, attributes["project_id"], "create_port")
+        self._restrict(context, network, attributes, "create_port")
+        secure = attributes.get("port_security_enabled")
+        row = addresses.new_port(session, network, {
+            **{name: attributes[name] for name in PLAIN if name in attributes},
+            "port_security_enabled": network.port_security_enabled if secure is None else secure,
+            "project_id": attributes["project_id"], "mac_address": attributes.get("mac_address"),
+            "host_id": attributes.get("binding:host_id") or "", "profile": attributes.get("binding:profile") or {},
+            "vnic_type": attributes.get("binding:vnic_type", "normal"),
+        })
+        self._policy(session, context, row)
+        self.plugins.l2.check(session, Change("create", "port", row.id, attributes))
+        self._address(session, row, attributes.get("fixed_ips"))
+        session.flush()
+        return self.show(session, context, [row])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = visible_port(session, context, identifier)
+        require_owner(context, row.project_id, "update_port")
+        self._restrict(context, row.network, attributes, "update_port")
+        self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
+        before = addresses.subnets_of(session, [row])
+        if attributes.get("mac_address", row.mac_address) != row.mac_address:
+            self._new_mac(session, row, attributes["mac_address"])
+        for name in PLAIN:
+            if name in attributes and getattr(row, name) != attributes[name]:
+                setattr(row, name, attributes[name])
+        for name, column in BINDING.items():
+            if name in attributes:
+                setattr(row, column, attributes[name] or ({} if column == "profile" else ""))
+        if "binding:vnic_type" in attributes:
+            row.vnic_type = attributes["binding:vnic_type"]
+        if row.vif is not None and row.host_id not in ("", row.vif.host):
+            # Bound elsewhere: what was plugged on the old hypervisor is not this port any more.
+            plugging.unplug(session, row)
+        self._policy(session, context, row)
+        if "fixed_ips" in attributes:
+            self._address(session, row, attributes["fixed_ips"] or [])
+        for subnet in before:
+            addresses.ensure_service_address(session, self.plugins, subnet)
+        touch(row)
+        session.flush()
+        return self.show(session, context, [row])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = visible_port(session, context, identifier)
+        if not context.owns(row.network.project_id):
+            require_owner(context, row.project_id, "delete_port")
+        elif not context.may_write:
+            raise PolicyNotAuthorized("delete_port is disallowed by policy: the token's roles only read.")
+        if row.device_owner.startswith("network:router"):
+            raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "
+                                   f"{row.device_owner}. Remove the router's interface instead.")
+        self.plugins.l2.check(session, Change("delete", "port", row.id, {}))
+        remove(session, self.plugins, row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return self.show(session, context, [visible_port(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        conditions = [_holding(item) for item in query.filters.get("fixed_ips", ())]
+        filters = {name: values for name, values in query.filters.items() if name not in ("fixed_ips", "status")}
+        wanted = query.filters.get("status")
+        plain = Query(filters, query.sorts, None if wanted else query.limit, query.marker, query.reverse)
+        columns = {"binding:host_id": PortRow.host_id, "binding:vnic_type": PortRow.vnic_type}
+        if not context.is_service:
+            del columns["binding:host_id"]
+        options = [selectinload(PortRow.allocations),
+                   joinedload(PortRow.vif).joinedload(VifRow.hypervisor), joinedload(PortRow.network)]
+        rows = find_rows(session, context, PortRow, plain, PortNotFound, clause=seen_by(context), columns=columns,
+                         conditions=conditions, options=options)
+        shown = self.show(session, context, rows)
+        if wanted:
+            # A status is joined from three tables; a page of it is cut here.
+            shown = [item for item in shown if item["status"] in wanted]
+            if query.limit is not None:
+                shown = shown[-query.limit:] if query.reverse else shown[:query.limit]
+        return shown
+
+    def plug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        row = visible_port(session, context, identifier)
+        plugging.require_service(context, "plug")
+        plugging.plug(session, row, body["host"], body["interface"])
+        touch(row)
+        session.flush()
+        return {"port": self.show(session, context, [row])[0]}
+
+    def unplug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        row = visible_port(session, context, identifier)
+        plugging.require_service(context, "unplug")
+        plugging.unplug(session, row)
+        row.host_id = ""
+        touch(row)
+        session.flush()
+        return {"port": self.show(session, context, [row])[0]}
+
+    def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        row = visible_port(session, context, identifier)
+        return statistics.total(session, {"port_id": row.id, "network_id": row.network_id}, PortRow.id == row.id)
+
+    def show(self, session: Session, context: Context, rows: Iterable[PortRow]) -> list[Attributes]:
+        rows = list(rows)
+        errors = status.errors_of(session, "port", [row.id for row in rows])
+        known = set(session.scalars(select(HypervisorRow.name).where(
+            HypervisorRow.name.in_({row.host_id for row in rows if row.host_id})))) if context.is_service else set()
+        shown = []
+        for row in rows:
+            item = {
+                **standard(row), "network_id": row.network_id, "number": row.number,
+                "admin_state_up": row.admin_state_up, "status": status.port_status(row, errors.get(row.id)),
+                "mac_address": row.mac_address, "fixed_ips": [
+                    {"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations],
+                "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": [],
+                "port_security_enabled": row.port_security_enabled, "allowed_address_pairs": [],
+                "extra_dhcp_opts": [], "qos_policy_id": row.qos_policy_id,
+                "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,
+                "vif_id": row.vif.id if row.vif is not None else None, "error": errors.get(row.id),
+            }
+            if context.is_service:
+                bound = row.host_id in known
+                item.update({
+                    "binding:host_id": row.host_id, "binding:profile": row.profile,
+                    "binding:vif_type": "ovs" if bound else "binding_failed" if row.host_id else "unbound",
+                    "binding:vif_details": VIF_DETAILS if bound else {},
+                })
+            shown.append(item)
+        return shown
+
+    def _address(self, session: Session, row: PortRow, wanted: list[Attributes] | None) -> None:
+        if not self.plugins.has_l3:
+            if wanted:
+                raise self.plugins.l3.missing()
+            return
+        addresses.give(session, self.plugins, row, wanted)
+        for subnet in addresses.subnets_of(session, [row]):
+            addresses.ensure_service_address(session, self.plugins, subnet)
+
+    @staticmethod
+    def _policy(session: Session, context: Context, row: PortRow) -> None:
+        if row.qos_policy_id is not None:
+            visible_policy(session, context, row.qos_policy_id)
+
+    @staticmethod
+    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str) -> None:
+        for name in ("binding:host_id", "binding:profile"):
+            if attributes.get(name) and not context.is_service:
+                raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the role admin or "
+                                          f"service.")
+        owner = attributes.get("device_owner", "")
+        if owner.startswith("network:router"):
+            raise BadRequest(f"device_owner {owner} is set by routers only: add a router interface instead.")
+        if context.is_service or context.owns(network.project_id):
+            return
+        if owner.startswith("network:"):
+            raise PolicyNotAuthorized(f"{action}:device_owner {owner} is disallowed by policy: it needs the "
+                                      f"network's owner.")
+        for name in ("mac_address", "port_security_enabled"):
+            if attributes.get(name) is not None:
+                raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
+        if any(item.get("ip_address") for item in attributes.get("fixed_ips") or ()):
+            raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
+                                      f"network's owner; ask by subnet_id.")
+
+    @staticmethod
+    def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:
+        if row.vif is not None or row.host_id:
+            raise PortBound(f"Unable to complete operation on port {row.id}, port is already bound; "
+                            f"unplug it before its MAC address is changed.")
+        if mac is None:
+            row.mac_address = addresses.free_mac(session, row.network_id)
+        else:
+            addresses.require_free_mac(session, row.network_id, mac)
+            row.mac_address = mac
+
+
+def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
+    """The port, its addresses, its VIF and its counters; a freed gateway address may end a service address."""
+    subnets = addresses.subnets_of(session, [row]) if plugins.has_l3 else []
+    for counter in session.scalars(select(CounterRow).where(CounterRow.port_id == row.id)):
+        session.delete(counter)
+    session.delete(row)
+    session.flush()
+    for subnet in subnets:
+        addresses.ensure_service_address(session, plugins, subnet)
+
+
+def _holding(item: Any) -> ColumnElement[bool]:
+    """Filter syntax `fixed_ips=ip_address=X` or `subnet_id=X` or `ip_address_substr=X`."""
+    name, separator, value = str(item).partition("=")
+    if not separator or name not in ("ip_address", "subnet_id", "ip_address_substr"):
+        raise HTTPBadRequest("Invalid value for fixed_ips filter: write fixed_ips=ip_address=ADDRESS, "
+                             "fixed_ips=subnet_id=ID or fixed_ips=ip_address_substr=TEXT.")
+    where = {"ip_address": AllocationRow.ip_address == value, "subnet_id": AllocationRow.subnet_id == value,
+             "ip_address_substr": AllocationRow.ip_address.contains(value, autoescape=True)}[name]
+    return PortRow.id.in_(select(AllocationRow.port_id).where(where))

@@ -1,0 +1,169 @@
+"""QoS policies and their bandwidth limits."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from naas_sdn.db.rows import BandwidthLimitRow, NetworkRow, PortRow, QosPolicyRow
+from naas_sdn.errors import (
+    NotFound,
+    QoSPolicyDefaultAlreadyExists,
+    QosPolicyInUse,
+    QosPolicyNotFound,
+    QosRuleNotFound,
+    QoSRuleParameterConflict,
+    QoSRulesConflict,
+)
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, touch, visible
+
+RULE = ("direction", "max_kbps", "max_burst_kbps")
+
+
+def seen_by(context: Context) -> ColumnElement[bool]:
+    return or_(QosPolicyRow.project_id == context.project_id, QosPolicyRow.shared)
+
+
+def visible_policy(session: Session, context: Context, identifier: str,
+                   missing: type[NotFound] = QosPolicyNotFound) -> QosPolicyRow:
+    """Raises `missing`."""
+    return visible(session, context, QosPolicyRow, identifier, missing, seen_by(context))
+
+
+def _rule(row: BandwidthLimitRow) -> Attributes:
+    return {"id": row.id, "direction": row.direction, "max_kbps": row.max_kbps, "max_burst_kbps": row.max_burst_kbps}
+
+
+def _show(row: QosPolicyRow) -> Attributes:
+    rules = [{**_rule(rule), "type": "bandwidth_limit", "qos_policy_id": row.id} for rule in row.rules]
+    return {**standard(row), "shared": row.shared, "is_default": row.is_default, "rules": rules}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    plugins: Plugins
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        require_owner(context, attributes["project_id"], "create_policy")
+        if attributes.get("shared"):
+            require_admin(context, "create_policy:shared")
+        row = QosPolicyRow(rules=[], **{name: attributes[name] for name in
+                                        ("project_id", "name", "description", "shared", "is_default")
+                                        if name in attributes})
+        if row.is_default:
+            self._only_default(session, row)
+        session.add(row)
+        session.flush()
+        return _show(row)
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = visible_policy(session, context, identifier)
+        require_owner(context, row.project_id, "update_policy")
+        if attributes.get("shared", row.shared) != row.shared:
+            require_admin(context, "update_policy:shared")
+        change(row, attributes, ("name", "description", "shared", "is_default"))
+        if row.is_default:
+            self._only_default(session, row)
+        session.flush()
+        return _show(row)
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = visible_policy(session, context, identifier)
+        require_owner(context, row.project_id, "delete_policy")
+        for what, column in (("port", PortRow), ("network", NetworkRow)):
+            user = session.scalar(select(column.id).where(column.qos_policy_id == row.id).limit(1))
+            if user is not None:
+                raise QosPolicyInUse(f"QoS Policy {row.id} is used by {what} {user}.")
+        session.delete(row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return _show(visible_policy(session, context, identifier))
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        rows = find_rows(session, context, QosPolicyRow, query, QosPolicyNotFound, clause=seen_by(context),
+                         options=[selectinload(QosPolicyRow.rules)])
+        return [_show(row) for row in rows]
+
+    @staticmethod
+    def _only_default(session: Session, row: QosPolicyRow) -> None:
+        with session.no_autoflush:
+            other = session.scalar(select(QosPolicyRow.id).where(
+                QosPolicyRow.project_id == row.project_id, QosPolicyRow.is_default, QosPolicyRow.id != row.id))
+        if other is not None:
+            raise QoSPolicyDefaultAlreadyExists(
+                f"A default QoS policy exists for project {row.project_id}: {other}.")
+
+
+@dataclass(frozen=True, slots=True)
+class BandwidthLimits:
+    """Under their policy's URL; `parent` is {"policy_id": ...}."""
+
+    plugins: Plugins
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        policy = self._policy(session, context, parent, "create_policy_bandwidth_limit_rule")
+        if any(rule.direction == attributes["direction"] for rule in policy.rules):
+            raise QoSRulesConflict(f"Rule bandwidth_limit conflicts with another {attributes['direction']} rule in "
+                                   f"QoS Policy {policy.id}; change or delete that one.")
+        row = BandwidthLimitRow(**{name: attributes[name] for name in RULE})
+        self._check(session, policy, row)
+        policy.rules.append(row)
+        touch(policy)
+        session.flush()
+        return _rule(row)
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        policy = self._policy(session, context, parent, "update_policy_bandwidth_limit_rule")
+        row = self._row(policy, identifier)
+        direction = attributes.get("direction", row.direction)
+        if any(rule.direction == direction and rule is not row for rule in policy.rules):
+            raise QoSRulesConflict(f"QoS Policy {policy.id} has another {direction} bandwidth limit.")
+        for name in RULE:
+            if name in attributes:
+                setattr(row, name, attributes[name])
+        self._check(session, policy, row)
+        touch(policy)
+        session.flush()
+        return _rule(row)
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        policy = self._policy(session, context, parent, "delete_policy_bandwidth_limit_rule")
+        policy.rules.remove(self._row(policy, identifier))
+        touch(policy)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return _rule(self._row(visible_policy(session, context, parent["policy_id"]), identifier))
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        shown = [_rule(row) for row in visible_policy(session, context, parent["policy_id"]).rules]
+        return [item for item in shown
+                if all(item.get(name) in values for name, values in query.filters.items())]
+
+    def _check(self, session: Session, policy: QosPolicyRow, row: BandwidthLimitRow) -> None:
+        if row.max_burst_kbps and row.max_burst_kbps > 0xFFFFFFFF:
+            raise QoSRuleParameterConflict("max_burst_kbps does not fit into 32 bits.")
+        self.plugins.l2.check(session, Change("update", "qos_policy", policy.id, _rule(row)))
+
+    @staticmethod
+    def _policy(session: Session, context: Context, parent: Mapping[str, str], what: str) -> QosPolicyRow:
+        policy = visible_policy(session, context, parent["policy_id"])
+        require_owner(context, policy.project_id, what)
+        return policy
+
+    @staticmethod
+    def _row(policy: QosPolicyRow, identifier: str) -> BandwidthLimitRow:
+        """A rule of another policy is not there (attack 68)."""
+        for row in policy.rules:
+            if row.id == identifier:
+                return row
+        raise QosRuleNotFound(identifier)

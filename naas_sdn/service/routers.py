@@ -1,0 +1,190 @@
+"""Routers and their interfaces."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from sqlalchemy.orm import Session
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import PortRow, RouterInterfaceRow, RouterRow, SubnetRow
+from naas_sdn.errors import (
+    BadRequest,
+    InvalidInput,
+    PolicyNotAuthorized,
+    PortInUse,
+    RouterInterfaceNotFound,
+    RouterInterfaceNotFoundForSubnet,
+    RouterInUse,
+    RouterNotFound,
+)
+from naas_sdn.model.values import ROUTER_INTERFACE
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import addresses
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.ports import remove, visible_port
+from naas_sdn.service.rows import (
+    change,
+    find_rows,
+    new_key,
+    own_clause,
+    require_owner,
+    standard,
+    touch,
+    visible,
+)
+from naas_sdn.service.subnets import visible_subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Routers:
+    plugins: Plugins
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {"add_router_interface": self.add_interface, "remove_router_interface": self.remove_interface}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        require_owner(context, attributes["project_id"], "create_router")
+        _no_gateway(attributes)
+        row = RouterRow(interfaces=[], key=new_key(session), **{
+            name: attributes[name] for name in ("project_id", "name", "description", "admin_state_up")
+            if name in attributes})
+        session.add(row)
+        session.flush()
+        self.plugins.l3.check(session, Change("create", "router", row.id, attributes))
+        return _show(session, [row])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "update_router")
+        _no_gateway(attributes)
+        self.plugins.l3.check(session, Change("update", "router", row.id, attributes))
+        change(row, attributes, ("name", "description", "admin_state_up"))
+        session.flush()
+        return _show(session, [row])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "delete_router")
+        if row.interfaces:
+            raise RouterInUse(f"Router {row.id} still has ports, for example {row.interfaces[0].port_id}.")
+        self.plugins.l3.check(session, Change("delete", "router", row.id, {}))
+        session.delete(row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return _show(session, [self._visible(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        return _show(session, find_rows(session, context, RouterRow, query, RouterNotFound,
+                                        clause=own_clause(context, RouterRow)))
+
+    def add_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """By subnet: a new port with the gateway's address. By port: that port, with the one address it has."""
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "add_router_interface")
+        subnet_id, port_id = body.get("subnet_id"), body.get("port_id")
+        if (subnet_id is None) == (port_id is None):
+            raise BadRequest("Bad router request: give either subnet_id or port_id.")
+        if subnet_id is not None:
+            subnet = visible_subnet(session, context, subnet_id)
+            if subnet.gateway_ip is None:
+                raise BadRequest(f"Bad router request: Subnet for router interface must have a gateway IP: "
+                                 f"{subnet.id} has none.")
+            self._check(session, context, row, subnet)
+            port = self._gateway_port(session, context, row, subnet)
+        else:
+            port = visible_port(session, context, str(port_id))
+            subnet = self._subnet_of(session, context, port)
+            self._check(session, context, row, subnet)
+            port.device_id, port.device_owner, port.port_security_enabled = row.id, ROUTER_INTERFACE, False
+            touch(port)
+        row.interfaces.append(RouterInterfaceRow(port_id=port.id, subnet_id=subnet.id))
+        touch(row)
+        session.flush()
+        self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": subnet.id}))
+        addresses.ensure_service_address(session, self.plugins, subnet)
+        return _interface(row, port, subnet.id)
+
+    def remove_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """The interface's port is deleted."""
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "remove_router_interface")
+        subnet_id, port_id = body.get("subnet_id"), body.get("port_id")
+        if subnet_id is None and port_id is None:
+            raise BadRequest("Bad router request: give subnet_id, port_id, or both.")
+        found = next((interface for interface in row.interfaces
+                      if subnet_id in (None, interface.subnet_id) and port_id in (None, interface.port_id)), None)
+        if found is None:
+            raise (RouterInterfaceNotFoundForSubnet(str(subnet_id)) if port_id is None
+                   else RouterInterfaceNotFound(str(port_id)))
+        port, subnet = found.port, found.subnet
+        self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": subnet.id}))
+        row.interfaces.remove(found)
+        touch(row)
+        session.flush()
+        remove(session, self.plugins, port)
+        return _interface(row, port, subnet.id)
+
+    @staticmethod
+    def _visible(session: Session, context: Context, identifier: str) -> RouterRow:
+        return visible(session, context, RouterRow, identifier, RouterNotFound, own_clause(context, RouterRow))
+
+    @staticmethod
+    def _check(session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> None:
+        if not context.owns(subnet.network.project_id):
+            # The gateway's address is the network owner's to give.
+            raise PolicyNotAuthorized("add_router_interface is disallowed by policy: the subnet's network belongs to "
+                                      "another project.")
+        for interface in row.interfaces:
+            if interface.subnet_id == subnet.id:
+                raise BadRequest(f"Bad router request: Router already has a port on subnet {subnet.id}.")
+            if IPv4Network(interface.subnet.cidr).overlaps(IPv4Network(subnet.cidr)):
+                raise BadRequest(f"Bad router request: Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr "
+                                 f"{interface.subnet.cidr} of subnet {interface.subnet_id}.")
+
+    def _gateway_port(self, session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> PortRow:
+        holder = addresses.gateway_holder(session, subnet)
+        if holder is not None:
+            raise PortInUse(f"The gateway address {subnet.gateway_ip} of subnet {subnet.id} is in use by port "
+                            f"{holder.id} ({holder.device_owner or 'a machine'}).")
+        port = addresses.new_port(session, subnet.network, {
+            "project_id": row.project_id, "name": "", "device_owner": ROUTER_INTERFACE, "device_id": row.id,
+            "port_security_enabled": False})
+        addresses.give(session, self.plugins, port,
+                       [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}])
+        return port
+
+    @staticmethod
+    def _subnet_of(session: Session, context: Context, port: PortRow) -> SubnetRow:
+        if port.device_id or port.vif is not None:
+            raise PortInUse(f"Unable to complete operation on port {port.id}: it is in use by "
+                            f"{port.device_id or 'a VIF'}.")
+        if len(port.allocations) != 1:
+            raise BadRequest(f"Bad router request: Port {port.id} has {len(port.allocations)} addresses; a router's "
+                             f"interface has exactly one.")
+        return visible_subnet(session, context, port.allocations[0].subnet_id)
+
+
+def _no_gateway(attributes: Attributes) -> None:
+    if attributes.get("external_gateway_info") or attributes.get("routes"):
+        raise InvalidInput("Invalid input for operation: external gateways and extra routes are not supported by the "
+                           "L3 plugin 'openflow'.")
+
+
+def _interface(row: RouterRow, port: PortRow, subnet_id: str) -> Attributes:
+    return {"id": row.id, "project_id": row.project_id, "tenant_id": row.project_id, "port_id": port.id,
+            "network_id": port.network_id, "subnet_id": subnet_id, "subnet_ids": [subnet_id]}
+
+
+def _show(session: Session, rows: Iterable[RouterRow]) -> list[Attributes]:
+    rows = list(rows)
+    errors = status.errors_of(session, "router", [row.id for row in rows])
+    return [{
+        **standard(row), "admin_state_up": row.admin_state_up,
+        "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": None, "routes": [],
+        "availability_zone_hints": [], "availability_zones": [],
+    } for row in rows]

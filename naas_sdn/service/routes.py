@@ -1,0 +1,109 @@
+"""NaaS routes: two subnets of one tenant reach each other through their gateways, pairwise (use case 7)."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import RouteRow, SubnetRow
+from naas_sdn.errors import InvalidInput, RouteExists, RouteNotFound, SubnetNotFound
+from naas_sdn.model.values import ROUTER_INTERFACE
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import addresses
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, visible
+from naas_sdn.service.subnets import visible_subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    plugins: Plugins
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        require_owner(context, attributes["project_id"], "create_route")
+        ends = [self._end(session, context, attributes, name)
+                for name in ("source_subnet_id", "destination_subnet_id")]
+        source, destination = ends
+        if source.id == destination.id:
+            raise InvalidInput("Invalid input for destination_subnet_id: a subnet reaches itself without a route.")
+        if IPv4Network(source.cidr).overlaps(IPv4Network(destination.cidr)):
+            raise InvalidInput(f"Invalid input for operation: subnets {source.id} ({source.cidr}) and "
+                               f"{destination.id} ({destination.cidr}) overlap; a route needs two distinct ranges.")
+        for end in ends:
+            self._check_gateway(session, end)
+        pair = " ".join(sorted(end.id for end in ends))
+        known = session.scalar(select(RouteRow.id).where(RouteRow.pair == pair))
+        if known is not None:
+            raise RouteExists(f"Route {known} connects subnets {source.id} and {destination.id} already.")
+        row = RouteRow(source_subnet_id=source.id, destination_subnet_id=destination.id, pair=pair,
+                       source=source, destination=destination,
+                       **{name: attributes[name] for name in ("project_id", "name", "description")
+                          if name in attributes})
+        session.add(row)
+        session.flush()
+        self.plugins.l3.check(session, Change("create", "route", row.id, attributes))
+        return _show(session, [row])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "update_route")
+        change(row, attributes, ("name", "description"))
+        session.flush()
+        return _show(session, [row])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, "delete_route")
+        self.plugins.l3.check(session, Change("delete", "route", row.id, {}))
+        session.delete(row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return _show(session, [self._visible(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        rows = find_rows(session, context, RouteRow, query, RouteNotFound, clause=own_clause(context, RouteRow),
+                         options=[joinedload(RouteRow.source), joinedload(RouteRow.destination)])
+        return _show(session, rows)
+
+    @staticmethod
+    def _visible(session: Session, context: Context, identifier: str) -> RouteRow:
+        return visible(session, context, RouteRow, identifier, RouteNotFound, own_clause(context, RouteRow))
+
+    @staticmethod
+    def _end(session: Session, context: Context, attributes: Attributes, name: str) -> SubnetRow:
+        """A subnet of the route's own tenant; any other is not there for him, shared or not."""
+        subnet = visible_subnet(session, context, attributes[name])
+        if subnet.project_id != attributes["project_id"]:
+            raise SubnetNotFound(attributes[name])
+        return subnet
+
+    @staticmethod
+    def _check_gateway(session: Session, subnet: SubnetRow) -> None:
+        if subnet.gateway_ip is None:
+            raise InvalidInput(f"Invalid input for operation: subnet {subnet.id} has no gateway_ip; "
+                               f"a route leads through the gateways of both subnets.")
+        holder = addresses.gateway_holder(session, subnet)
+        if holder is not None and holder.device_owner != ROUTER_INTERFACE:
+            raise InvalidInput(f"Invalid input for operation: the gateway {subnet.gateway_ip} of subnet {subnet.id} "
+                               f"is a machine's own address (port {holder.id}), so it cannot route.")
+
+
+def _show(session: Session, rows: Iterable[RouteRow]) -> list[Attributes]:
+    rows = list(rows)
+    errors = status.errors_of(session, "route", [row.id for row in rows])
+    return [{
+        **standard(row), "source_subnet_id": row.source_subnet_id,
+        "destination_subnet_id": row.destination_subnet_id,
+        "status": status.ERROR if row.id in errors else status.ACTIVE,
+        "routes": [
+            {"subnet_id": here.id, "destination": there.cidr, "nexthop": here.gateway_ip}
+            for here, there in ((row.source, row.destination), (row.destination, row.source))
+        ],
+    } for row in rows]

@@ -1,0 +1,133 @@
+"""What every resource's operations share: visibility, standard attributes, and lists in SQL."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import KeyRow, Owned, now
+from naas_sdn.errors import NotFound, PolicyNotAuthorized
+from naas_sdn.service.contract import Attributes, Context, Query
+
+R = TypeVar("R", bound=Any)
+
+
+def new_key(session: Session) -> int:
+    """The next register key."""
+    row = KeyRow()
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def standard(row: Any) -> Attributes:
+    """The attributes that all resources show."""
+    return {
+        "id": row.id, "project_id": row.project_id, "tenant_id": row.project_id,
+        "name": row.name, "description": row.description, **times(row), "tags": [],
+    }
+
+
+def times(row: Any) -> Attributes:
+    return {
+        "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "updated_at": row.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "revision_number": row.revision_number,
+    }
+
+
+def touch(row: Any) -> None:
+    """The resource changed."""
+    row.updated_at = now()
+    row.revision_number += 1
+
+
+def change(row: Any, attributes: Attributes, names: Iterable[str]) -> bool:
+    """Set those of `names` that are in `attributes`; whether any was new."""
+    different = {name: attributes[name] for name in names
+                 if name in attributes and getattr(row, name) != attributes[name]}
+    for name, value in different.items():
+        setattr(row, name, value)
+    if different:
+        touch(row)
+    return bool(different)
+
+
+def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],
+            clause: ColumnElement[bool] | None) -> R:
+    """The row, if the caller may see it. Raises `missing`, just as for one that is not there."""
+    query = select(row_class).where(row_class.id == identifier)
+    if clause is not None and not context.is_admin:
+        query = query.where(clause)
+    row = session.scalar(query)
+    if row is None:
+        raise missing(identifier)
+    return row
+
+
+def own_clause(context: Context, row_class: type[Owned]) -> ColumnElement[bool]:
+    return row_class.project_id == context.project_id
+
+
+def require_owner(context: Context, project_id: str, what: str) -> None:
+    """Raise PolicyNotAuthorized unless the caller may change what he can see."""
+    if not context.may_write:
+        raise PolicyNotAuthorized(f"{what} is disallowed by policy: the token's roles "
+                                  f"({', '.join(sorted(context.roles)) or 'none'}) only read.")
+    if not context.owns(project_id):
+        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it belongs to another project.")
+
+
+def require_admin(context: Context, what: str) -> None:
+    if not context.is_admin:
+        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it needs the role admin.")
+
+
+def find_rows(session: Session, context: Context, row_class: type[R], query: Query, missing: type[NotFound], *,
+              clause: ColumnElement[bool] | None, columns: Mapping[str, Any] | None = None,
+              conditions: Iterable[ColumnElement[bool]] = (), options: Iterable[Any] = ()) -> list[R]:
+    """One page of what the caller may see, in order.
+
+    `columns` adds attributes whose column has another name or table; `conditions` are filters that are no column.
+    Raises `missing` for a marker that is not there.
+    """
+    column = {name: attribute.class_attribute for name, attribute in row_class.__mapper__.column_attrs.items()}
+    column["tenant_id"] = column.get("project_id")
+    column.update(columns or {})
+    statement = select(row_class).options(*options).where(*conditions)
+    if clause is not None and not context.is_admin:
+        statement = statement.where(clause)
+    for name, values in query.filters.items():
+        if name in column:
+            statement = statement.where(_any_of(column[name], values))
+    order = [(column[name], descending) for name, descending in query.sorts if name in column]
+    if all(key is not row_class.id for key, _ in order):
+        order.append((row_class.id, False))
+    if query.marker is not None:
+        after = session.execute(
+            select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)).one_or_none()
+        if after is None:
+            raise missing(query.marker)
+        statement = statement.where(_beyond(order, tuple(after), query.reverse))
+    statement = statement.order_by(*(key.desc() if descending != query.reverse else key for key, descending in order))
+    if query.limit is not None:
+        statement = statement.limit(query.limit)
+    rows = list(session.scalars(statement))
+    return rows[::-1] if query.reverse else rows
+
+
+def _any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:
+    present = [value for value in values if value is not None]
+    clause: ColumnElement[bool] = column.in_(present)
+    return clause if len(present) == len(values) else or_(clause, column.is_(None))
+
+
+def _beyond(order: list[tuple[Any, bool]], after: tuple[Any, ...], reverse: bool) -> ColumnElement[bool]:
+    """What comes later in `order` than a row with these values (earlier, when `reverse`)."""
+    alternatives = []
+    for index, ((key, descending), value) in enumerate(zip(order, after, strict=True)):
+        equal = [earlier == known for (earlier, _), known in zip(order[:index], after[:index], strict=True)]
+        alternatives.append(and_(*equal, key < value if descending != reverse else key > value))
+    return or_(*alternatives)

@@ -1,0 +1,256 @@
+"""IPv4 subnets: address plans, gateways, and the service address that DHCP answers from."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, RouteRow, SubnetRow, new_id
+from naas_sdn.errors import (
+    GatewayConflictWithAllocationPools,
+    GatewayIpInUse,
+    InvalidInput,
+    OutOfBoundsAllocationPool,
+    OverlappingAllocationPools,
+    PolicyNotAuthorized,
+    SubnetInUse,
+    SubnetNotFound,
+)
+from naas_sdn.model.values import DHCP_SERVICE
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import addresses
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.networks import seen_by as networks_seen_by
+from naas_sdn.service.networks import visible_network
+from naas_sdn.service.rows import change, find_rows, new_key, require_owner, standard, touch, visible
+
+CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip")
+MAX_HOST_ROUTES, MAX_NAMESERVERS = 20, 5
+UNSET = object()
+
+
+def seen_by(context: Context) -> ColumnElement[bool]:
+    """Those of the networks that the caller sees."""
+    return SubnetRow.network_id.in_(select(NetworkRow.id).where(networks_seen_by(context)))
+
+
+def visible_subnet(session: Session, context: Context, identifier: str) -> SubnetRow:
+    """Raises SubnetNotFound."""
+    return visible(session, context, SubnetRow, identifier, SubnetNotFound,
+                   or_(SubnetRow.project_id == context.project_id, seen_by(context)))
+
+
+@dataclass(frozen=True, slots=True)
+class Subnets:
+    plugins: Plugins
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        network = visible_network(session, context, attributes["network_id"])
+        if not context.owns(network.project_id) or not context.may_write:
+            raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
+        identifier = new_id()
+        self.plugins.l3.check(session, Change("create", "subnet", identifier, attributes))
+        cidr = _cidr(attributes)
+        for other in network.subnets:
+            if ip_network(other.cidr).overlaps(cidr):
+                raise InvalidInput(f"Invalid input for operation: Requested subnet with cidr: {cidr} for network: "
+                                   f"{network.id} overlaps with subnet {other.id} ({other.cidr}).")
+        gateway = _gateway(cidr, attributes.get("gateway_ip", UNSET))
+        row = SubnetRow(
+            id=identifier, project_id=attributes["project_id"], network_id=network.id, ip_version=4, cidr=str(cidr),
+            name=attributes.get("name", ""), description=attributes.get("description", ""),
+            gateway_ip=str(gateway) if gateway is not None else None,
+            enable_dhcp=attributes.get("enable_dhcp", True),
+            allocation_pools=_pools(cidr, gateway, attributes.get("allocation_pools")),
+            dns_nameservers=_nameservers(attributes), host_routes=_host_routes(attributes), key=new_key(session),
+        )
+        _check_dhcp(cidr, row.enable_dhcp)
+        network.subnets.append(row)
+        touch(network)
+        session.flush()
+        addresses.ensure_service_address(session, self.plugins, row)
+        session.flush()
+        return self._show(session, [row])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        row = visible_subnet(session, context, identifier)
+        require_owner(context, row.project_id, "update_subnet")
+        self.plugins.l3.check(session, Change("update", "subnet", row.id, attributes))
+        cidr = IPv4Network(row.cidr)
+        new = dict(attributes)
+        if "gateway_ip" in new:
+            new["gateway_ip"] = self._new_gateway(session, row, cidr, new["gateway_ip"])
+        if "allocation_pools" in new or "gateway_ip" in new:
+            gateway = new.get("gateway_ip", row.gateway_ip)
+            new["allocation_pools"] = _pools(cidr, IPv4Address(gateway) if gateway else None,
+                                             new.get("allocation_pools") or row.allocation_pools)
+        if "dns_nameservers" in new:
+            new["dns_nameservers"] = _nameservers(new)
+        if "host_routes" in new:
+            new["host_routes"] = _host_routes(new)
+        _check_dhcp(cidr, new.get("enable_dhcp", row.enable_dhcp))
+        change(row, new, CHANGEABLE)
+        session.flush()
+        addresses.ensure_service_address(session, self.plugins, row)
+        session.flush()
+        return self._show(session, [row])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = visible_subnet(session, context, identifier)
+        require_owner(context, row.project_id, "delete_subnet")
+        self.plugins.l3.check(session, Change("delete", "subnet", row.id, {}))
+        users = list(session.execute(select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id)
+                                     .where(AllocationRow.subnet_id == row.id)).scalars())
+        for port in users:
+            if port.device_owner != DHCP_SERVICE:
+                raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: One or more ports have an IP "
+                                  f"allocation from this subnet, for example {port.id}.")
+        route = session.scalar(select(RouteRow.id).where(
+            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        if route is not None:
+            raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: route {route} uses it.")
+        for port in users:
+            session.delete(port)
+        touch(row.network)
+        session.flush()
+        session.delete(row)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return self._show(session, [visible_subnet(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        conditions = []
+        if "shared" in query.filters:
+            conditions.append(SubnetRow.network_id.in_(
+                select(NetworkRow.id).where(NetworkRow.shared.in_(query.filters["shared"]))))
+        clause = or_(SubnetRow.project_id == context.project_id, seen_by(context))
+        return self._show(session, find_rows(session, context, SubnetRow, query, SubnetNotFound, clause=clause,
+                                             conditions=conditions))
+
+    def _show(self, session: Session, rows: Iterable[SubnetRow]) -> list[Attributes]:
+        rows = list(rows)
+        errors = status.errors_of(session, "subnet", [row.id for row in rows])
+        return [{
+            **standard(row), "network_id": row.network_id, "ip_version": row.ip_version, "cidr": row.cidr,
+            "gateway_ip": row.gateway_ip, "enable_dhcp": row.enable_dhcp, "allocation_pools": row.allocation_pools,
+            "dns_nameservers": row.dns_nameservers, "host_routes": row.host_routes, "ipv6_ra_mode": None,
+            "ipv6_address_mode": None, "subnetpool_id": None, "service_types": [], "segment_id": None,
+            "status": status.ERROR if row.id in errors else status.ACTIVE,
+        } for row in rows]
+
+    @staticmethod
+    def _new_gateway(session: Session, row: SubnetRow, cidr: IPv4Network, wanted: Any) -> str | None:
+        gateway = _gateway(cidr, wanted)
+        new = str(gateway) if gateway is not None else None
+        if new == row.gateway_ip:
+            return new
+        router = session.scalar(select(RouterInterfaceRow.router_id).join(
+            AllocationRow, AllocationRow.port_id == RouterInterfaceRow.port_id).where(
+            RouterInterfaceRow.subnet_id == row.id, AllocationRow.ip_address == row.gateway_ip))
+        if router is not None:
+            raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by router {router}. "
+                                 f"Unable to update.")
+        route = session.scalar(select(RouteRow.id).where(
+            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        if route is not None:
+            raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by route {route}. "
+                                 f"Delete the route first.")
+        return new
+
+
+def _cidr(attributes: Attributes) -> IPv4Network:
+    """From `cidr`, or from `address` and `netmask` (the blueprint's other form)."""
+    text = attributes.get("cidr")
+    if text is None and attributes.get("address") is not None and attributes.get("netmask") is not None:
+        text = f"{attributes['address']}/{attributes['netmask']}"
+    if text is None:
+        raise InvalidInput("Invalid input for operation: a subnet needs a cidr, or an address and a netmask.")
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError as error:
+        raise InvalidInput(f"Invalid input for operation: '{text}' is not a subnet: {error}.") from error
+    if network.version != attributes["ip_version"] or not isinstance(network, IPv4Network):
+        raise InvalidInput(f"Invalid input for operation: cidr '{text}' does not match the ip_version "
+                           f"'{attributes['ip_version']}'.")
+    if network.is_multicast or network.is_loopback or network.network_address.is_unspecified or network.is_link_local:
+        raise InvalidInput(f"Invalid input for operation: {network} is no range for machines "
+                           f"(multicast, loopback, link-local and 0.0.0.0 are reserved).")
+    return network
+
+
+def _gateway(cidr: IPv4Network, wanted: Any) -> IPv4Address | None:
+    if wanted is None:
+        return None
+    if wanted is UNSET:
+        return cidr.network_address + (1 if cidr.prefixlen < 31 else 0)
+    gateway = ip_address(wanted)
+    if not isinstance(gateway, IPv4Address):
+        raise InvalidInput(f"Invalid input for operation: gateway_ip '{wanted}' is not an IPv4 address.")
+    if gateway not in cidr:
+        raise InvalidInput(f"Invalid input for operation: gateway_ip {gateway} is not in {cidr}; "
+                           f"the L3 plugin routes for gateways inside their subnet.")
+    if cidr.prefixlen < 31 and gateway in (cidr.network_address, cidr.broadcast_address):
+        raise InvalidInput(f"Invalid input for operation: gateway_ip {gateway} is the network or broadcast address "
+                           f"of {cidr}.")
+    return gateway
+
+
+def _check_dhcp(cidr: IPv4Network, enabled: bool) -> None:
+    if enabled and cidr.prefixlen > 30:
+        raise InvalidInput(f"Invalid input for operation: {cidr} is too small for DHCP; use a /30 or larger, "
+                           f"or enable_dhcp=false.")
+
+
+def _pools(cidr: IPv4Network, gateway: IPv4Address | None, wanted: list[Attributes] | None) -> list[Attributes]:
+    """Checked pools in order; by default all host addresses but the gateway's."""
+    low, high = int(cidr.network_address), int(cidr.broadcast_address)
+    if cidr.prefixlen < 31:
+        low, high = low + 1, high - 1
+    if wanted is None:
+        parts = [(low, high)]
+        if gateway is not None:
+            parts = [(low, int(gateway) - 1), (int(gateway) + 1, high)]
+        return [{"start": str(IPv4Address(a)), "end": str(IPv4Address(b))} for a, b in parts if a <= b]
+    ranges = sorted((int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in wanted)
+    for start, end in ranges:
+        if start > end:
+            raise InvalidInput(f"Invalid input for operation: allocation pool {IPv4Address(start)}-{IPv4Address(end)} "
+                               f"ends before it starts.")
+        if start < low or end > high:
+            raise OutOfBoundsAllocationPool(f"The allocation pool {IPv4Address(start)}-{IPv4Address(end)} spans "
+                                            f"beyond the subnet cidr {cidr}.")
+        if gateway is not None and start <= int(gateway) <= end:
+            raise GatewayConflictWithAllocationPools(
+                f"Gateway ip {gateway} conflicts with allocation pool {IPv4Address(start)}-{IPv4Address(end)}.")
+    for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False):
+        if start <= end:
+            raise OverlappingAllocationPools(f"Found overlapping allocation pools around {IPv4Address(start)} "
+                                             f"for subnet {cidr}.")
+    return [{"start": str(IPv4Address(start)), "end": str(IPv4Address(end))} for start, end in ranges]
+
+
+def _nameservers(attributes: Attributes) -> list[str]:
+    servers = [str(ip_address(server)) for server in attributes.get("dns_nameservers") or []]
+    if len(servers) > MAX_NAMESERVERS or len(set(servers)) != len(servers):
+        raise InvalidInput(f"Invalid input for dns_nameservers: at most {MAX_NAMESERVERS}, each once.")
+    if any(":" in server for server in servers):
+        raise InvalidInput("Invalid input for dns_nameservers: an IPv4 subnet hands out IPv4 addresses.")
+    return servers
+
+
+def _host_routes(attributes: Attributes) -> list[Attributes]:
+    routes = [{"destination": str(ip_network(route["destination"], strict=False)), "nexthop": route["nexthop"]}
+              for route in attributes.get("host_routes") or []]
+    if len(routes) > MAX_HOST_ROUTES:
+        raise InvalidInput(f"Invalid input for host_routes: {len(routes)} routes, at most {MAX_HOST_ROUTES}.")
+    if any(":" in route["destination"] or ":" in route["nexthop"] for route in routes):
+        raise InvalidInput("Invalid input for host_routes: an IPv4 subnet hands out IPv4 routes.")
+    return routes

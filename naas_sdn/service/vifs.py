@@ -1,0 +1,150 @@
+"""VIFs as a resource: what is plugged where, and the subnets it takes part in (use cases 2 and 6)."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session, joinedload
+
+from naas_sdn.db import status
+from naas_sdn.db.rows import PortRow, VifRow
+from naas_sdn.errors import (
+    BadRequest,
+    HTTPBadRequest,
+    InvalidInput,
+    PortInUse,
+    SubnetNotFound,
+    VifNotFound,
+)
+from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service import addresses, plugging, statistics
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.ports import Ports, seen_by, visible_port
+from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
+from naas_sdn.service.subnets import visible_subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Vifs:
+    plugins: Plugins
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {"attach_subnet": self.attach_subnet, "detach_subnet": self.detach_subnet,
+                "statistics": self.statistics}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        """Plug a port; one that names only a network makes the port first."""
+        plugging.require_service(context, "create_vif")
+        port_id, network_id = attributes.get("port_id"), attributes.get("network_id")
+        if port_id is None and network_id is None:
+            raise HTTPBadRequest("A VIF is plugged to a port: give port_id, or network_id to have the port made.")
+        if port_id is None:
+            made = Ports(self.plugins).create(session, context, {
+                "network_id": network_id, "project_id": attributes["project_id"]}, {})
+            port_id = made["id"]
+        row = visible_port(session, context, port_id)
+        if network_id is not None and row.network_id != network_id:
+            raise BadRequest(f"Port {row.id} is on network {row.network_id}, not on {network_id}.")
+        if row.vif is not None:
+            raise PortInUse(f"Port {row.id} is plugged to {row.vif.interface} of hypervisor {row.vif.host}; "
+                            f"unplug it first.")
+        vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
+        touch(row)
+        session.flush()
+        return self._show(session, context, [vif])[0]
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise HTTPBadRequest("A VIF has nothing to change: delete it and plug the port again.")
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        row = self._visible(session, context, identifier)
+        plugging.require_service(context, "delete_vif")
+        row.port.host_id = ""
+        touch(row.port)
+        plugging.unplug(session, row.port)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return self._show(session, context, [self._visible(session, context, identifier)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        conditions = []
+        for name, column in (("network_id", PortRow.network_id), ("project_id", PortRow.project_id),
+                             ("tenant_id", PortRow.project_id)):
+            if name in query.filters:
+                conditions.append(VifRow.port.has(column.in_(query.filters[name])))
+        options = [joinedload(VifRow.port).selectinload(PortRow.allocations), joinedload(VifRow.hypervisor),
+                   joinedload(VifRow.port).joinedload(PortRow.network)]
+        rows = find_rows(session, context, VifRow, query, VifNotFound, clause=VifRow.port.has(seen_by(context)),
+                         conditions=conditions, options=options)
+        return self._show(session, context, rows)
+
+    def attach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """Give the VIF an address of a subnet of its network (use case 6, with its sanity checks)."""
+        vif, port = self._owned(session, context, identifier, "attach_subnet")
+        if not self.plugins.has_l3:
+            raise self.plugins.l3.missing()
+        subnet = visible_subnet(session, context, body["subnet_id"])
+        if subnet.network_id != port.network_id:
+            raise InvalidInput(f"Invalid input for subnet_id: subnet {subnet.id} is on network {subnet.network_id}, "
+                               f"but VIF {vif.id} is on network {port.network_id}.")
+        if any(allocation.subnet_id == subnet.id for allocation in port.allocations):
+            raise PortInUse(f"VIF {vif.id} is attached to subnet {subnet.id} already.")
+        held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations]
+        addresses.give(session, self.plugins, port,
+                       [*held, {"subnet_id": subnet.id, "ip_address": body.get("ip_address")}])
+        addresses.ensure_service_address(session, self.plugins, subnet)
+        return self._finish(session, context, vif)
+
+    def detach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        vif, port = self._owned(session, context, identifier, "detach_subnet")
+        if not self.plugins.has_l3:
+            raise self.plugins.l3.missing()
+        kept = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations
+                if a.subnet_id != body["subnet_id"]]
+        if len(kept) == len(port.allocations):
+            raise SubnetNotFound(body["subnet_id"])
+        left = addresses.subnets_of(session, [port])
+        addresses.give(session, self.plugins, port, kept)
+        for subnet in left:
+            addresses.ensure_service_address(session, self.plugins, subnet)
+        return self._finish(session, context, vif)
+
+    def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        row = self._visible(session, context, identifier)
+        return statistics.total(session, {"vif_id": row.id, "port_id": row.port_id}, PortRow.id == row.port_id)
+
+    def _visible(self, session: Session, context: Context, identifier: str) -> VifRow:
+        return visible(session, context, VifRow, identifier, VifNotFound, VifRow.port.has(seen_by(context)))
+
+    def _owned(self, session: Session, context: Context, identifier: str, action: str) -> tuple[VifRow, PortRow]:
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.port.project_id, action)
+        return row, row.port
+
+    def _finish(self, session: Session, context: Context, vif: VifRow) -> Attributes:
+        touch(vif.port)
+        touch(vif)
+        session.flush()
+        return {"vif": self._show(session, context, [vif])[0]}
+
+    @staticmethod
+    def _show(session: Session, context: Context, rows: Iterable[VifRow]) -> list[Attributes]:
+        rows = list(rows)
+        errors = status.errors_of(session, "port", [row.port_id for row in rows])
+        shown = []
+        for row in rows:
+            port = row.port
+            item = {
+                "id": row.id, "project_id": port.project_id, "tenant_id": port.project_id, "port_id": row.port_id,
+                "network_id": port.network_id, "mac_address": port.mac_address,
+                "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations],
+                "status": status.port_status(port, errors.get(row.port_id)), **times(row),
+            }
+            if context.is_service:
+                item.update({"host": row.host, "interface": row.interface, "source": row.source,
+                             "refusal": row.refusal})
+            shown.append(item)
+        return shown
