@@ -1,0 +1,183 @@
+"""The types of attributes: each converts what a client sends, or says what is wrong with it.
+
+A type is a function value -> value that raises Invalid. Neutron's conversions hold: booleans in words, integers in
+strings, addresses in any spelling, canonical on the way out.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from netaddr import EUI, AddrFormatError, mac_unix_expanded
+
+Type = Callable[[Any], Any]
+
+TRUE = frozenset(("true", "t", "1", "yes", "on", "y"))
+FALSE = frozenset(("false", "f", "0", "no", "off", "n"))
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+LARGEST_LIST = 200
+
+
+class Invalid(ValueError):
+    """What is wrong, to be told after "Invalid input for ATTRIBUTE. Reason: "."""
+
+
+def shown(value: Any) -> str:
+    """A client's value in an error message, cut to a line."""
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def string(limit: int = 255, *, empty: bool = True) -> Type:
+    def convert(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Invalid(f"{shown(value)} is not a valid string")
+        if len(value) > limit:
+            raise Invalid(f"{shown(value)} exceeds maximum length of {limit}")
+        if not empty and not value.strip():
+            raise Invalid("an empty string is not permitted")
+        if "\0" in value or any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
+            raise Invalid("NUL and lone surrogates are not text")
+        return value
+
+    return convert
+
+
+def boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower() if isinstance(value, (str, int)) else ""
+    if text in TRUE or text in FALSE:
+        return text in TRUE
+    raise Invalid(f"{shown(value)} cannot be converted to boolean")
+
+
+def integer(low: int, high: int) -> Type:
+    def convert(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, (int, str)) or (
+                isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value)):
+            raise Invalid(f"{shown(value)} is not an integer")
+        number = int(value)
+        if not low <= number <= high:
+            raise Invalid(f"{shown(value)} is not in the range {low} through {high}")
+        return number
+
+    return convert
+
+
+def uuid(value: Any) -> str:
+    if not isinstance(value, str) or not UUID.fullmatch(value):
+        raise Invalid(f"{shown(value)} is not a valid UUID")
+    return value.lower()
+
+
+def mac(value: Any) -> str:
+    try:
+        address = EUI(value, dialect=mac_unix_expanded) if isinstance(value, str) else None
+    except (AddrFormatError, ValueError, IndexError, TypeError):
+        address = None
+    if address is None or address.version != 48:
+        raise Invalid(f"{shown(value)} is not a valid MAC address")
+    if int(address) >> 40 & 1 or not int(address):
+        raise Invalid(f"{shown(value)} is a group or zero address, which no interface can have")
+    return str(address)
+
+
+def ip(value: Any) -> str:
+    try:
+        return str(ip_address(value) if isinstance(value, str) else None)
+    except ValueError as error:
+        raise Invalid(f"{shown(value)} is not a valid IP address") from error
+
+
+def cidr(value: Any) -> str:
+    try:
+        if not isinstance(value, str) or "/" not in value:
+            raise ValueError
+        return str(ip_network(value, strict=False))
+    except ValueError as error:
+        raise Invalid(f"{shown(value)} is not a valid IP subnet, such as 192.0.2.0/24") from error
+
+
+def choice(*values: Any) -> Type:
+    def convert(value: Any) -> Any:
+        if not isinstance(value, (str, int)) or value not in values:
+            raise Invalid(f"{shown(value)} is not in {list(values)}")
+        return value
+
+    return convert
+
+
+def nullable(of: Type) -> Type:
+    return lambda value: None if value is None else of(value)
+
+
+def list_of(of: Type, *, unique: bool = False) -> Type:
+    """null is the empty list, as for Neutron."""
+
+    def convert(value: Any) -> list[Any]:
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise Invalid(f"{shown(value)} is not a list")
+        if len(value) > LARGEST_LIST:
+            raise Invalid(f"a list of {len(value)} items exceeds {LARGEST_LIST}")
+        items = [of(item) for item in value]
+        if unique and any(item in items[:index] for index, item in enumerate(items)):
+            raise Invalid(f"duplicate items in the list {shown(value)}")
+        return items
+
+    return convert
+
+
+def record(required: Mapping[str, Type], optional: Mapping[str, Type] | None = None) -> Type:
+    """An object with just these keys."""
+    known = {**required, **(optional or {})}
+
+    def convert(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Invalid(f"{shown(value)} is not a dictionary")
+        unknown = [key for key in value if key not in known]
+        if unknown:
+            raise Invalid(f"unexpected keys {shown(unknown)}; known are {sorted(known)}")
+        missing = [key for key in required if key not in value]
+        if missing:
+            raise Invalid(f"{shown(value)} lacks {missing}")
+        return {key: known[key](item) for key, item in value.items()}
+
+    return convert
+
+
+def free_record(value: Any) -> dict[str, Any]:
+    """Any object of at most 4,096 characters; null is the empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Invalid(f"{shown(value)} is not a dictionary")
+    if len(str(value)) > 4096:
+        raise Invalid("the dictionary exceeds 4096 characters")
+    string(4096)(str(value))
+    return value
+
+
+NO_DEFAULT: Any = object()
+"""The service fills the attribute in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute of a resource.
+
+    `flags`: C may be in POST, ! must be, U may be in PUT, F filters, S sorts.
+    """
+
+    name: str
+    type: Type
+    flags: str = ""
+    default: Any = NO_DEFAULT
+
+    def __contains__(self, flag: str) -> bool:
+        return flag in self.flags

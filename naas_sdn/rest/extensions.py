@@ -1,0 +1,40 @@
+"""The extensions that the API lists: only those whose behaviour is there."""
+from __future__ import annotations
+
+from typing import Any
+
+UPDATED = "2026-11-01T00:00:00-00:00"
+
+_ALIASES = {
+    "binding": ("Port Binding", "Which host a port is bound to."),
+    "net-mtu": ("Network MTU", "The MTU of a network."),
+    "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
+    "pagination": ("Pagination support", "Pages by limit and marker."),
+    "sorting": ("Sorting support", "Lists in a given order."),
+    "filter-validation": ("Filter parameters validation", "Unknown filters are refused."),
+    "port-security": ("Port Security", "Whether a port's addresses are verified."),
+    "project-id": ("project_id field enabled", "project_id beside tenant_id."),
+    "provider": ("Provider Network", "What realises a network; read by operators."),
+    "qos": ("Quality of Service", "Policies of bandwidth limits."),
+    "qos-bw-limit-direction": ("Direction for QoS bandwidth limit rule", "Limits in both directions."),
+    "qos-default": ("QoS default policy", "A policy marked as a project's default."),
+    "revision-if-match": ("If-Match constraints based on revision_number", "Changes conditional on a revision."),
+    "router": ("Neutron L3 Router", "Routers between subnets."),
+    "standard-attr-description": ("standard-attr-description", "Descriptions of resources."),
+    "standard-attr-revisions": ("Resource revision numbers", "A number that grows with each change."),
+    "standard-attr-timestamp": ("Resource timestamps", "When a resource was made and changed."),
+    "naas-vif": ("NaaS VIFs", "Which interface of which hypervisor is plugged to which port."),
+    "naas-route": ("NaaS routes", "Routes between two subnets, without a router."),
+    "naas-statistics": ("NaaS statistics", "Bytes and packets of networks, ports and VIFs."),
+    "naas-isolation": ("NaaS port isolation", "Networks whose ports do not reach each other."),
+    "naas-port-number": ("NaaS port numbers", "The number of a port in its network."),
+    "naas-subnet-netmask": ("NaaS subnets by netmask", "Subnets by address and netmask."),
+    "naas-hypervisor": ("NaaS hypervisors", "The register of hypervisors; read by operators."),
+}
+L3_ALIASES = frozenset(("router", "naas-route", "naas-subnet-netmask"))
+
+
+def extensions(has_l3: bool) -> list[dict[str, Any]]:
+    """As GET /v2.0/extensions shows them."""
+    return [{"alias": alias, "name": name, "description": description, "updated": UPDATED, "links": []}
+            for alias, (name, description) in sorted(_ALIASES.items()) if has_l3 or alias not in L3_ALIASES]

@@ -1,0 +1,179 @@
+"""The API as data: every collection, every attribute one line. A new collection needs no code here."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from naas_sdn.rest.attributes import (
+    Attribute,
+    Type,
+    boolean,
+    choice,
+    cidr,
+    free_record,
+    integer,
+    ip,
+    list_of,
+    mac,
+    nullable,
+    record,
+    string,
+    uuid,
+)
+
+A = Attribute
+TEXT = string(255)
+INT32 = integer(0, 2**31 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A member action: PUT with a body (a GET when it has none)."""
+
+    body: Type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first."""
+
+    path: str
+    member: str
+    attributes: tuple[Attribute, ...]
+    plural: str = ""
+    parent: str = ""
+    wrapped_actions: bool = False
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    @property
+    def envelope(self) -> str:
+        """The key of a list in JSON."""
+        return self.plural or self.path.rsplit("/", 1)[-1]
+
+    def attribute(self, name: str) -> Attribute | None:
+        return next((attribute for attribute in self.attributes if attribute.name == name), None)
+
+
+OWNER = (A("id", TEXT, "FS"), A("project_id", TEXT, "CFS"), A("tenant_id", TEXT, "CFS"))
+NAMED = (*OWNER, A("name", TEXT, "CUFS", ""), A("description", TEXT, "CUFS", ""))
+TIMES = (A("created_at", TEXT, "S"), A("updated_at", TEXT, "S"), A("revision_number", INT32, "FS"),
+         A("tags", list_of(TEXT)))
+
+FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
+POOL = record({"start": ip, "end": ip})
+HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
+INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
+
+COLLECTIONS = (
+    Collection("networks", "network", (
+        *NAMED,
+        A("admin_state_up", boolean, "CUFS", True),
+        A("status", TEXT, "F"),
+        A("subnets", list_of(uuid)),
+        A("shared", boolean, "CUF", False),
+        A("router:external", boolean, "F"),
+        A("mtu", integer(0, 65535), "CUFS", 0),
+        A("port_security_enabled", boolean, "CU", True),
+        A("qos_policy_id", nullable(uuid), "CUF", None),
+        A("isolated", boolean, "CUF", False),
+        A("provider:network_type", TEXT, "F"),
+        A("provider:physical_network", TEXT),
+        A("provider:segmentation_id", integer(1, (1 << 24) - 1), "F"),
+        A("availability_zone_hints", list_of(TEXT)), A("availability_zones", list_of(TEXT)),
+        A("ipv4_address_scope", TEXT), A("ipv6_address_scope", TEXT), A("l2_adjacency", boolean),
+        *TIMES,
+    ), actions={"statistics": Action()}),
+    Collection("subnets", "subnet", (
+        *NAMED,
+        A("network_id", uuid, "C!FS"),
+        A("ip_version", integer(4, 6), "C!FS"),
+        A("cidr", nullable(cidr), "CFS"),
+        A("address", nullable(ip), "C"),
+        A("netmask", nullable(ip), "C"),
+        A("gateway_ip", nullable(ip), "CUFS"),
+        A("allocation_pools", list_of(POOL), "CU"),
+        A("enable_dhcp", boolean, "CUFS", True),
+        A("dns_nameservers", list_of(ip, unique=True), "CU"),
+        A("host_routes", list_of(HOST_ROUTE, unique=True), "CU"),
+        A("shared", boolean, "F"),
+        A("status", TEXT),
+        A("ipv6_ra_mode", TEXT), A("ipv6_address_mode", TEXT), A("subnetpool_id", TEXT),
+        A("service_types", list_of(TEXT)), A("segment_id", TEXT),
+        *TIMES,
+    )),
+    Collection("ports", "port", (
+        *NAMED,
+        A("network_id", uuid, "C!FS"),
+        A("number", INT32, "FS"),
+        A("admin_state_up", boolean, "CUFS", True),
+        A("status", TEXT, "F"),
+        A("mac_address", nullable(mac), "CUFS"),
+        A("fixed_ips", list_of(FIXED_IP), "CUF"),
+        A("device_id", TEXT, "CUFS", ""),
+        A("device_owner", TEXT, "CUFS", ""),
+        A("port_security_enabled", boolean, "CUF"),
+        A("qos_policy_id", nullable(uuid), "CUF", None),
+        A("binding:host_id", nullable(TEXT), "CUF"),
+        A("binding:profile", free_record, "CU"),
+        A("binding:vnic_type", choice("normal"), "CUF", "normal"),
+        A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
+        A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
+        A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", TEXT),
+        A("vif_id", TEXT), A("error", TEXT),
+        *TIMES,
+    ), wrapped_actions=True, actions={
+        "plug": Action(record({"host": string(64, empty=False), "interface": string(64, empty=False)})),
+        "unplug": Action(free_record),
+        "statistics": Action(),
+    }),
+    Collection("routers", "router", (
+        *NAMED,
+        A("admin_state_up", boolean, "CUFS", True),
+        A("status", TEXT, "S"),
+        A("external_gateway_info", nullable(free_record), "CU", None),
+        A("routes", list_of(HOST_ROUTE), "U"),
+        A("availability_zone_hints", list_of(TEXT)), A("availability_zones", list_of(TEXT)),
+        *TIMES,
+    ), actions={"add_router_interface": Action(INTERFACE), "remove_router_interface": Action(INTERFACE)}),
+    Collection("vifs", "vif", (
+        *OWNER,
+        A("port_id", nullable(uuid), "CFS"),
+        A("network_id", nullable(uuid), "CF"),
+        A("host", string(64, empty=False), "C!FS"),
+        A("interface", string(64, empty=False), "C!FS"),
+        A("mac_address", TEXT), A("fixed_ips", list_of(FIXED_IP)), A("status", TEXT), A("source", TEXT),
+        A("refusal", TEXT),
+        *TIMES,
+    ), wrapped_actions=True, actions={
+        "attach_subnet": Action(record({"subnet_id": uuid}, {"ip_address": nullable(ip)})),
+        "detach_subnet": Action(record({"subnet_id": uuid})),
+        "statistics": Action(),
+    }),
+    Collection("routes", "route", (
+        *NAMED,
+        A("source_subnet_id", uuid, "C!FS"),
+        A("destination_subnet_id", uuid, "C!FS"),
+        A("status", TEXT), A("routes", list_of(HOST_ROUTE)),
+        *TIMES,
+    )),
+    Collection("hypervisors", "hypervisor", (
+        A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
+        A("alive", boolean, "FS"), A("certificate", TEXT), A("created_at", TEXT), A("updated_at", TEXT),
+    )),
+    Collection("qos/policies", "policy", (
+        *NAMED,
+        A("shared", boolean, "CUF", False),
+        A("is_default", boolean, "CUF", False),
+        A("rules", list_of(free_record)),
+        *TIMES,
+    )),
+    Collection("qos/policies/bandwidth_limit_rules", "bandwidth_limit_rule", (
+        A("id", TEXT, "FS"),
+        A("direction", choice("egress", "ingress"), "CUFS", "egress"),
+        A("max_kbps", integer(1, 2**31 - 1), "C!UFS"),
+        A("max_burst_kbps", INT32, "CUFS", 0),
+        A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
+    ), parent="policy_id"),
+)
+
+BY_PATH = {collection.path: collection for collection in COLLECTIONS}

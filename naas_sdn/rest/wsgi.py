@@ -1,0 +1,239 @@
+"""The WSGI application: URLs to controllers, tokens to contexts, bodies to JSON, and everything back."""
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oslo_config import cfg
+from webob import Request, Response
+
+from naas_sdn.db.session import Database
+from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, NotAuthenticated
+from naas_sdn.plugins.contract import Plugins
+from naas_sdn.rest import faults
+from naas_sdn.rest.controller import Controller
+from naas_sdn.rest.extensions import extensions
+from naas_sdn.rest.resources import COLLECTIONS, Collection
+from naas_sdn.service import tokens
+from naas_sdn.service.contract import Context, Resource
+
+LOG = logging.getLogger(__name__)
+
+DEEPEST = 32
+"""Levels of JSON that a body may nest."""
+
+REVISION = re.compile(r'"?(?:revision_number=)?([0-9]{1,18})"?')
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    database: Database
+    controllers: tuple[Controller, ...]
+    extensions: tuple[dict[str, Any], ...]
+    max_body: int
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        request_id = f"req-{uuid.uuid4()}"
+        try:
+            response = self._answer(request, request_id)
+        except Exception as error:
+            response = faults.translate(error, request_id, request.host_url)
+        response.headers["x-openstack-request-id"] = request_id
+        answer: Iterable[bytes] = response(environ, start_response)
+        return answer
+
+    def _answer(self, request: Request, request_id: str) -> Response:
+        try:
+            path = request.path_info
+        except UnicodeDecodeError as error:
+            raise HTTPBadRequest("The path is not UTF-8.") from error
+        if path in ("", "/"):
+            return _only(request, "GET") or faults.respond(200, _versions(request))
+        if path.rstrip("/") == "/healthcheck":
+            return _only(request, "GET") or faults.respond(200, {"detailed": False, "reasons": ["OK"]})
+        parts = path.strip("/").removesuffix(".json").split("/")
+        if parts[0] != "v2.0":
+            return faults.http(404, "HTTPNotFound", f"There is nothing at {path}; the API is at /v2.0/.")
+        if not _accepts_json(request):
+            return faults.http(406, "HTTPNotAcceptable", "Answers are application/json only.")
+        context = self._authenticate(request, request_id)
+        rest = parts[1:]
+        if not rest:
+            return _only(request, "GET") or faults.respond(200, _resources(request))
+        if rest[0] == "extensions":
+            return _only(request, "GET") or self._extensions(rest[1:])
+        found = self._route(rest)
+        if found is None:
+            return faults.http(404, "HTTPNotFound", f"There is no collection at {path}.")
+        return self._dispatch(request, context, *found)
+
+    def _authenticate(self, request: Request, request_id: str) -> Context:
+        secret = request.headers.get("X-Auth-Token")
+        if not secret:
+            raise NotAuthenticated("The request you have made requires authentication: send X-Auth-Token.")
+        with self.database.read() as session:
+            found = tokens.authenticate(session, secret)
+        if found is None:
+            raise NotAuthenticated("The token is unknown or has expired; `naas-sdn token create` makes one.")
+        return Context(found.project_id, found.user_id, found.roles, request_id)
+
+    def _extensions(self, rest: list[str]) -> Response:
+        if not rest:
+            return faults.respond(200, {"extensions": list(self.extensions)})
+        for extension in self.extensions:
+            if rest == [extension["alias"]]:
+                return faults.respond(200, {"extension": extension})
+        raise ExtensionNotFound("/".join(rest))
+
+    def _route(self, rest: list[str]) -> tuple[Controller, dict[str, str], list[str]] | None:
+        """The controller, the ids in the URL before it, and what comes after it; the longest path wins."""
+        best: tuple[Controller, dict[str, str], list[str]] | None = None
+        longest = 0
+        for controller in self.controllers:
+            pattern = controller.collection.path.split("/")
+            if controller.collection.parent:
+                pattern.insert(-1, "{}")
+            if len(rest) < len(pattern) or len(pattern) <= longest:
+                continue
+            if all(want in ("{}", have.replace("-", "_")) for want, have in zip(pattern, rest, strict=False)):
+                ids = [have for want, have in zip(pattern, rest, strict=False) if want == "{}"]
+                parent = {controller.collection.parent: ids[0]} if ids else {}
+                best, longest = (controller, parent, rest[len(pattern):]), len(pattern)
+        return best
+
+    def _dispatch(self, request: Request, context: Context, controller: Controller, parent: Mapping[str, str],
+                  rest: list[str]) -> Response:
+        items = _query(request)
+        collection = controller.collection
+        if not rest:
+            if request.method == "GET":
+                return faults.respond(200, controller.list(context, request.path_url, items, parent))
+            if request.method == "POST":
+                return faults.respond(201, controller.create(context, self._json(request), parent))
+        elif len(rest) == 1:
+            identifier = rest[0]
+            if request.method == "GET":
+                fields = [value for name, value in items if name == "fields"]
+                return faults.respond(200, controller.show(context, identifier, fields, parent))
+            if request.method == "PUT":
+                body = self._json(request)
+                return faults.respond(200, controller.update(context, identifier, body, _revision(request), parent))
+            if request.method == "DELETE":
+                if self._body(request):
+                    raise HTTPBadRequest("A DELETE has no body.")
+                controller.delete(context, identifier, _revision(request), parent)
+                return faults.respond(204, None)
+        elif len(rest) == 2 and not parent and rest[1] in collection.actions:
+            return self._act(request, context, controller, rest[0], rest[1])
+        else:
+            return faults.http(404, "HTTPNotFound", f"There is nothing at {request.path}.")
+        return _not_allowed(request)
+
+    def _act(self, request: Request, context: Context, controller: Controller, identifier: str,
+             name: str) -> Response:
+        action = controller.collection.actions[name]
+        if request.method != ("GET" if action.body is None else "PUT"):
+            return _not_allowed(request)
+        body = None if action.body is None else self._json(request, empty={})
+        return faults.respond(200, controller.act(context, identifier, name, action, body))
+
+    def _body(self, request: Request) -> bytes:
+        if request.content_length is not None and request.content_length > self.max_body:
+            raise _TooLarge(f"The body has {request.content_length} bytes; at most {self.max_body} are read.")
+        data: bytes = request.body_file.read(self.max_body + 1) if request.is_body_readable else b""
+        if len(data) > self.max_body:
+            raise _TooLarge(f"The body has more than {self.max_body} bytes.")
+        return data
+
+    def _json(self, request: Request, empty: Any = None) -> Any:
+        data = self._body(request)
+        if not data and empty is not None:
+            return empty
+        try:
+            text = data.decode("utf-8")
+            if _depth(text) > DEEPEST:
+                raise HTTPBadRequest(f"The JSON nests deeper than {DEEPEST} levels.")
+            return json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise HTTPBadRequest(f"The server could not comply with the request since it is either malformed or "
+                                 f"otherwise incorrect: the body is not JSON ({error}).") from error
+
+
+class _TooLarge(NaasError):
+    status = 413
+    type = "HTTPRequestEntityTooLarge"
+
+
+def application(database: Database, resources: Mapping[str, Resource], plugins: Plugins,
+                conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
+    """The API on these resources (service/catalog.py)."""
+    controllers = tuple(Controller(database, collection, resources[collection.path], conf.api.page_limit)
+                        for collection in COLLECTIONS)
+    return _Api(database, controllers, tuple(extensions(plugins.has_l3)), conf.api.max_body)
+
+
+def _versions(request: Request) -> dict[str, Any]:
+    link = {"rel": "self", "href": f"{_base(request)}/v2.0/"}
+    return {"versions": [{"id": "v2.0", "status": "CURRENT", "links": [link]}]}
+
+
+def _resources(request: Request) -> dict[str, Any]:
+    def described(collection: Collection) -> dict[str, Any]:
+        href = f"{_base(request)}/v2.0/{collection.path}"
+        return {"name": collection.member, "collection": collection.envelope, "links": [{"rel": "self", "href": href}]}
+
+    return {"resources": [described(collection) for collection in COLLECTIONS if not collection.parent]}
+
+
+def _base(request: Request) -> str:
+    """Scheme and host as the client sees them, also behind a proxy that says so."""
+    scheme = request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[0].strip()
+    host = request.headers.get("X-Forwarded-Host", request.host).split(",")[0].strip()
+    return f"{scheme}://{host}"
+
+
+def _accepts_json(request: Request) -> bool:
+    return not request.headers.get("Accept") or bool(request.accept.acceptable_offers(["application/json"]))
+
+
+def _only(request: Request, method: str) -> Response | None:
+    return None if request.method == method else _not_allowed(request)
+
+
+def _not_allowed(request: Request) -> Response:
+    return faults.http(405, "HTTPMethodNotAllowed", f"{request.method} is not allowed at {request.path}.")
+
+
+def _query(request: Request) -> list[tuple[str, str]]:
+    try:
+        items = list(request.GET.items())
+    except UnicodeDecodeError as error:
+        raise HTTPBadRequest("The query string is not UTF-8.") from error
+    if any("\0" in name + value for name, value in items):
+        raise HTTPBadRequest("The query string has a NUL.")
+    return items
+
+
+def _revision(request: Request) -> int | None:
+    text = request.headers.get("If-Match")
+    if text is None or text.strip() == "*":
+        return None
+    found = REVISION.fullmatch(text.strip())
+    if found is None:
+        raise HTTPBadRequest(f"If-Match {text!r} is not revision_number=N.")
+    return int(found[1])
+
+
+def _depth(text: str) -> int:
+    """How deep brackets nest, strings aside: json.loads would recurse as deep."""
+    depth = deepest = 0
+    for bracket in re.findall(r'[\[\]{}]', re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
