@@ -1,0 +1,88 @@
+"""The seam between the engine and the switches: what each may ask of the other."""
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from naas_sdn.errors import NaasError
+from naas_sdn.pipeline.flow import Flow
+from naas_sdn.pipeline.program import Delta, Meter
+
+
+class Refused(NaasError):
+    """The switch would not take these flows or meters; nothing of the bundle was applied."""
+
+    def __init__(self, flows: tuple[tuple[Flow | Meter, str], ...]) -> None:
+        super().__init__("; ".join(f"{flow}: {reason}" for flow, reason in flows))
+        self.flows = flows
+
+
+class Disconnected(NaasError):
+    """The switch is gone, or was closed for not answering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a switch says it is; `certificate` is the common name that its TLS certificate proves."""
+
+    datapath_id: int
+    description: str
+    certificate: str | None
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCount:
+    """One flow of a dump: its names and what it has counted, in packets and octets."""
+
+    table: int
+    cookie: int
+    packets: int
+    octets: int
+    seconds: float
+
+
+class Switch(Protocol):
+    """One connected and admitted hypervisor. Every method may raise Disconnected or TimeoutError."""
+
+    @property
+    def host(self) -> str: ...
+
+    def dump(self) -> list[FlowCount]:
+        """Every flow."""
+
+    def counts(self, tables: Collection[int]) -> list[FlowCount]:
+        """The flows of these tables."""
+
+    def meters(self) -> dict[int, Meter]:
+        """By number, the virtual ones included."""
+
+    def push(self, delta: Delta) -> None:
+        """Apply all of `delta` and return when the switch has said so. Raises Refused."""
+
+    def send(self, port: int, frame: bytes) -> None:
+        """Send a frame out of a port; lost, and counted, when the switch does not keep up."""
+
+    def close(self, reason: str) -> None: ...
+
+
+class Fleet(Protocol):
+    """What switches tell. Nothing here blocks."""
+
+    def admit(self, identity: Identity) -> str:
+        """The hypervisor's name, or raise a NaasError that says why not."""
+
+    def connected(self, switch: Switch, links: dict[str, int]) -> None:
+        """`links`: OpenFlow port by interface name."""
+
+    def links(self, switch: Switch, links: dict[str, int]) -> None:
+        """All of them again, after any change."""
+
+    def disconnected(self, switch: Switch) -> None: ...
+
+    def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
+        """A punt: registers IN and REASON, and the frame."""
+
+    def changed_behind(self, switch: Switch) -> None:
+        """Somebody else wrote to the switch."""

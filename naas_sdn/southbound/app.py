@@ -1,0 +1,135 @@
+"""The one os-ken application: os-ken's handshake, then who is it, is he admitted, and is he alive."""
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Any
+
+from os_ken.base.app_manager import AppManager
+from os_ken.controller.ofp_handler import OFPHandler
+from os_ken.ofproto import ofproto_v1_3
+from oslo_config import cfg
+
+from naas_sdn import runtime
+from naas_sdn.engine.contract import Disconnected, Fleet, Identity
+from naas_sdn.errors import NaasError
+from naas_sdn.southbound import codec
+from naas_sdn.southbound.connection import Connection
+from naas_sdn.southbound.guard import Malformed
+from naas_sdn.southbound.listener import Listener
+from naas_sdn.southbound.switch import OpenFlowSwitch
+
+LOG = logging.getLogger(__name__)
+
+
+class OpenFlowApp(OFPHandler):  # type: ignore[misc]
+    """os-ken's own handshake handlers, without the listener that they come with."""
+
+    OFP_VERSIONS = [ofproto_v1_3.OFP_VERSION]
+
+    def start(self) -> None:
+        """The Listener brings connections instead."""
+
+
+class Southbound:
+    """All switches of one controller."""
+
+    def __init__(self, conf: cfg.ConfigOpts, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._options = conf.openflow
+        self._live: dict[int, Connection] = {}
+        self._manager = AppManager()
+        self._manager.instantiate(OpenFlowApp)
+        self._listener = Listener(conf, self._identify)
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Refused connections by reason."""
+        return self._listener.counts
+
+    def stop(self) -> None:
+        self._listener.stop()
+        self._manager.close()
+
+    def _identify(self, connection: Connection) -> None:
+        """In a green thread of its own, after the features reply."""
+        try:
+            parts = connection.ask(codec.description_request())
+            identity = Identity(connection.id, codec.description(b"".join(parts)), _common_name(connection.socket),
+                                str(connection.address[0]))
+            if identity.datapath_id in self._live:
+                # The one that is there stays: else whoever claims its name would take its place.
+                self._refuse(connection, "duplicate", f"datapath {identity.datapath_id:016x} is connected already")
+                return
+            host = self._fleet.admit(identity)
+        except NaasError as error:
+            if connection.is_active:
+                self._refuse(connection, "not admitted", str(error))
+            return
+        except (Malformed, TimeoutError) as error:
+            self._refuse(connection, "malformed", str(error))
+            return
+        except Exception:
+            LOG.exception("identifying %s", connection.address[0])
+            connection.end("an error in the controller")
+            return
+        self._admit(connection, OpenFlowSwitch(connection, host), identity)
+
+    def _admit(self, connection: Connection, switch: OpenFlowSwitch, identity: Identity) -> None:
+        if not connection.is_active:
+            return
+        LOG.info("hypervisor %s is connected from %s", switch.host, identity.address)
+        self._live[identity.datapath_id] = connection
+        connection.admitted = True
+
+        def gone() -> None:
+            LOG.info("hypervisor %s is disconnected: %s", switch.host, connection.why)
+            if self._live.get(identity.datapath_id) is connection:
+                del self._live[identity.datapath_id]
+            self._fleet.disconnected(switch)
+
+        def punt(packet: codec.Punt) -> None:
+            self._fleet.packet_in(switch, packet.registers.get(1, 0), packet.registers.get(6, 0), packet.data)
+
+        connection.on_close = gone
+        connection.on_packet_in = punt
+        connection.on_ports = lambda: self._fleet.links(switch, switch.links())
+        self._fleet.connected(switch, switch.links())
+        runtime.spawn(self._probe, connection)
+
+    def _probe(self, connection: Connection) -> None:
+        """Echo requests: a switch that misses some in a row is dead."""
+        missed = 0
+        while connection.is_active:
+            runtime.sleep(self._options.echo_interval)
+            try:
+                connection.ask(codec.echo_request(), self._options.echo_interval)
+                missed = 0
+            except TimeoutError:
+                missed += 1
+                if missed >= self._options.echo_misses:
+                    connection.end(f"{missed} echo requests were not answered")
+                    return
+            except (Disconnected, Malformed):
+                return
+
+    def _refuse(self, connection: Connection, reason: str, detail: str) -> None:
+        self._listener.refuse(reason, connection.address, detail)
+        connection.end(detail)
+
+
+def _common_name(sock: Any) -> str | None:
+    """Of the peer's certificate; None without TLS."""
+    read = getattr(sock, "getpeercert", None)
+    certificate = read() if read is not None else None
+    if not certificate:
+        return None
+    for part in certificate.get("subject", ()):
+        for name, value in part:
+            if name == "commonName":
+                return str(value)
+    return ""

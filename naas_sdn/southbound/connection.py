@@ -1,0 +1,280 @@
+"""One OpenFlow connection: os-ken's Datapath with our own loops around it.
+
+Frames are checked before anything parses them; what os-ken must not or need not parse goes to `Requests` and to the
+handlers of the app. Sending never blocks the reader: one green thread writes, from a queue with a limit.
+"""
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from os_ken.controller import ofp_event
+from os_ken.controller.controller import Datapath
+from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
+from os_ken.ofproto import ofproto_parser
+
+from naas_sdn import runtime
+from naas_sdn.engine.contract import Disconnected
+from naas_sdn.southbound import codec, guard
+from naas_sdn.southbound import constants as of
+
+LOG = logging.getLogger(__name__)
+
+ANSWER = 15.0
+"""Seconds that a switch has for an answer."""
+
+QUEUE_LIMIT = 64 << 20
+"""Bytes that may wait for a switch; one that lets more pile up is closed."""
+
+QUEUE_SOFT = 1 << 20
+"""Bytes above which a pusher waits, and a packet-out is lost."""
+
+READ = 256 << 10
+BREATH = 64
+"""Messages handled before other green threads run."""
+
+
+class Requests:
+    """Questions under way, by transaction ID: each collects its parts until the last, or its error."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, tuple[runtime.Future, list[bytes]]] = {}
+        self.errors: dict[int, str] = {}
+        """Errors of messages that nobody waits for, such as the flows of a bundle."""
+
+    def open(self, xid: int) -> runtime.Future:
+        future = runtime.Future()
+        self._open[xid] = (future, [])
+        return future
+
+    def forget(self, xid: int) -> None:
+        self._open.pop(xid, None)
+
+    def part(self, xid: int, body: bytes, more: bool) -> None:
+        asked = self._open.get(xid)
+        if asked is None:
+            return
+        asked[1].append(body)
+        if not more:
+            del self._open[xid]
+            asked[0].resolve(asked[1])
+
+    def error(self, xid: int, text: str) -> None:
+        asked = self._open.pop(xid, None)
+        if asked is None:
+            self.errors[xid] = text
+        else:
+            asked[0].resolve(text)
+
+    def fail(self, error: Exception) -> None:
+        asked, self._open = self._open, {}
+        for future, _ in asked.values():
+            future.fail(error)
+
+
+class Connection(Datapath):  # type: ignore[misc]
+    """From accept to close. `ready` is called, in a green thread of its own, when os-ken's handshake is done."""
+
+    def __init__(self, sock: Any, address: Any, ready: Callable[[Connection], None]) -> None:
+        self.requests = Requests()
+        self.admitted = False
+        self.on_packet_in: Callable[[codec.Punt], None] | None = None
+        self.on_ports: Callable[[], None] | None = None
+        self.on_close: Callable[[], None] | None = None
+        self.lost = 0
+        """Packet-outs that did not fit into the queue."""
+        self.why = "the switch closed the connection"
+        self._ready = ready
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._more = runtime.Signal()
+        self._room = runtime.Signal()
+        super().__init__(sock, address)
+        # Reading waits as long as it takes; probes and deadlines end it. Writing has a limit of its own.
+        sock.settimeout(None)
+
+    # What os-ken calls
+
+    def set_state(self, state: str) -> None:
+        entered_main = state == MAIN_DISPATCHER and self.state != state
+        super().set_state(state)
+        if entered_main:
+            runtime.spawn(self._ready, self)
+
+    def send(self, buf: bytes, close_socket: bool = False) -> bool:
+        self._waiting.append(bytes(buf))
+        self._waiting_bytes += len(buf)
+        if close_socket or self._waiting_bytes > QUEUE_LIMIT:
+            self.end("the version was refused" if close_socket else "it does not read what it is sent")
+        self._more.set()
+        return True
+
+    def serve(self) -> None:
+        """Handshake, then everything, until either side closes."""
+        sender = runtime.spawn(self._send_loop)
+        self.send_msg(self.ofproto_parser.OFPHello(self))
+        try:
+            self._recv_loop()
+        finally:
+            self.is_active = False
+            super().set_state(DEAD_DISPATCHER)
+            self.requests.fail(Disconnected(f"{self.address[0]}: {self.why}"))
+            if self.on_close is not None:
+                self.on_close()
+            self._more.set()
+            sender.kill()
+            self.socket.close()
+
+    def _recv_loop(self) -> None:
+        buffer = bytearray()
+        handled = 0
+        while self.state != DEAD_DISPATCHER:
+            try:
+                chunk = self.socket.recv(READ)
+            except OSError as error:
+                self.why = str(error)
+                return
+            if not chunk:
+                return
+            buffer += chunk
+            offset = 0
+            while len(buffer) - offset >= guard.HEADER:
+                size = guard.length(buffer[offset:offset + guard.HEADER])
+                if len(buffer) - offset < size:
+                    break
+                self._handle(bytes(buffer[offset:offset + size]))
+                offset += size
+                handled += 1
+                if handled % BREATH == 0:
+                    runtime.sleep()
+                    if self.state == DEAD_DISPATCHER:
+                        return
+            del buffer[:offset]
+
+    def _send_loop(self) -> None:
+        while self.is_active:
+            if not self._waiting:
+                self._more.wait()
+                continue
+            batch = b"".join(self._take())
+            try:
+                with runtime.Timeout(ANSWER, TimeoutError("timed out")):
+                    self.socket.sendall(batch)
+            except (OSError, TimeoutError) as error:
+                self.end(f"it does not read what it is sent ({error})")
+                return
+            self._waiting_bytes -= len(batch)
+            self._room.set()
+
+    # What the rest of the package calls
+
+    def end(self, why: str) -> None:
+        """Close; the reader notices."""
+        if self.state != DEAD_DISPATCHER:
+            self.why = why
+            super().set_state(DEAD_DISPATCHER)
+            self._close_write()
+            runtime.spawn(self._shut)
+
+    def post(self, message: bytes) -> int:
+        """Queue a message under a new transaction ID, which is returned. Raises Disconnected."""
+        xid = self.next_xid()
+        self.write(codec.with_xid(message, xid))
+        return xid
+
+    def ask(self, message: bytes, seconds: float = ANSWER) -> list[bytes]:
+        """The bodies of the reply's parts.
+
+        Raises Disconnected, TimeoutError, or Malformed with the error that the switch answered.
+        """
+        xid = self.next_xid()
+        future = self.requests.open(xid)
+        self.write(codec.with_xid(message, xid))
+        try:
+            answer = future.wait(seconds)
+        finally:
+            self.requests.forget(xid)
+        if isinstance(answer, str):
+            raise guard.Malformed(answer)
+        parts: list[bytes] = answer
+        return parts
+
+    def next_xid(self) -> int:
+        self.xid = self.xid + 1 & 0x7FFFFFFF
+        xid: int = self.xid
+        return xid
+
+    def write(self, message: bytes) -> None:
+        """Queue bytes. Raises Disconnected."""
+        if self.state == DEAD_DISPATCHER:
+            raise Disconnected(f"{self.address[0]}: {self.why}")
+        self.send(message)
+
+    def breathe(self) -> None:
+        """Let a bulk sender wait until the switch has read most of what is queued. Raises Disconnected."""
+        while self._waiting_bytes > QUEUE_SOFT:
+            if not self._room.wait(ANSWER):
+                self.end("it does not read what it is sent")
+            if self.state == DEAD_DISPATCHER:
+                raise Disconnected(f"{self.address[0]}: {self.why}")
+        runtime.sleep()
+
+    @property
+    def busy(self) -> bool:
+        """Too much is queued for a packet that may as well be lost."""
+        return self._waiting_bytes > QUEUE_SOFT
+
+    def _take(self) -> list[bytes]:
+        """Up to one write's worth."""
+        taken, size = [], 0
+        while self._waiting and size < READ:
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1])
+        return taken
+
+    def _shut(self) -> None:
+        """A reader blocked in recv notices a shutdown, once what was queued last has had its chance."""
+        runtime.sleep(0.1)
+        try:
+            self.socket.shutdown(2)
+        except OSError:
+            pass
+
+    def _handle(self, frame: bytes) -> None:
+        guard.check(frame, admitted=self.admitted)
+        kind, xid = frame[1], int.from_bytes(frame[4:8])
+        if kind == of.MULTIPART_REPLY:
+            part, flags = int.from_bytes(frame[8:10]), int.from_bytes(frame[10:12])
+            if part != of.MP_PORT_DESC:
+                self.requests.part(xid, frame[16:], bool(flags & of.MP_MORE))
+                return
+        elif kind in (of.BARRIER_REPLY, of.EXPERIMENTER, of.ROLE_REPLY, of.ECHO_REPLY):
+            self.requests.part(xid, frame[8:], False)
+            return
+        elif kind == of.ERROR:
+            self.requests.error(xid, codec.error_text(frame))
+            return
+        elif kind == of.PACKET_IN:
+            if self.on_packet_in is not None:
+                self.on_packet_in(codec.packet_in(frame))
+            return
+        elif kind == of.FLOW_REMOVED:
+            return
+        elif kind == of.HELLO:
+            frame = frame[:2] + (8).to_bytes(2) + frame[4:8]
+        self._to_osken(frame, xid)
+        if kind == of.PORT_STATUS and self.on_ports is not None:
+            self.on_ports()
+
+    def _to_osken(self, frame: bytes, xid: int) -> None:
+        """As os-ken's own reader does with every message."""
+        message = ofproto_parser.msg(self, frame[0], frame[1], len(frame), xid, bytearray(frame))
+        if message is None:
+            raise guard.Malformed(f"os-ken cannot read a message of type {frame[1]}")
+        event = ofp_event.ofp_msg_to_ev(message)
+        brick = self.ofp_brick
+        for handler in brick.get_handlers(event):
+            if self.state in handler.callers[event.__class__].dispatchers:
+                handler(event)

@@ -1,0 +1,46 @@
+"""OpenFlow 1.3.5 and Nicira numbers that codec.py and guard.py speak with."""
+from __future__ import annotations
+
+VERSION = 4
+HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REPLY = 0, 1, 2, 3, 4, 6
+PACKET_IN, FLOW_REMOVED, PORT_STATUS, PACKET_OUT, FLOW_MOD = 10, 11, 12, 13, 14
+MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = 18, 19, 20, 21
+ROLE_REQUEST, ROLE_REPLY, METER_MOD = 24, 25, 29
+
+MP_DESC, MP_FLOW, MP_METER_CONFIG, MP_PORT_DESC = 0, 1, 10, 13
+MP_MORE = 1
+
+ADD, DELETE = 0, 3
+METER_ADD, METER_MODIFY, METER_DELETE = 0, 1, 2
+METER_KBPS, METER_PKTPS, METER_BURST, METER_STATS = 1, 2, 4, 8
+BAND_DROP = 1
+
+PORT_MAX, PORT_IN, PORT_CONTROLLER, PORT_ANY = 0xFFFFFF00, 0xFFFFFFF8, 0xFFFFFFFD, 0xFFFFFFFF
+GROUP_ANY = METER_ALL = NO_BUFFER = 0xFFFFFFFF
+ROLE_MASTER = 2
+
+INSTRUCTION_GOTO, INSTRUCTION_APPLY, INSTRUCTION_METER = 1, 4, 6
+ACTION_OUTPUT, ACTION_DEC_TTL, ACTION_SET_FIELD, ACTION_EXPERIMENTER = 0, 24, 25, 0xFFFF
+
+NICIRA = 0x00002320
+NX_REG_MOVE, NX_REG_LOAD, NX_RESUBMIT_TABLE, NX_OUTPUT_TRUNC, NX_CLONE = 6, 7, 14, 39, 42
+
+ONF = 0x4F4E4600
+BUNDLE_CONTROL, BUNDLE_ADD = 2300, 2301
+BUNDLE_OPEN, BUNDLE_OPENED, BUNDLE_COMMIT, BUNDLE_COMMITTED, BUNDLE_DISCARD, BUNDLE_DISCARDED = 0, 1, 4, 5, 6, 7
+BUNDLE_ATOMIC_ORDERED = 3
+
+_OXM, _NXM1 = 0x8000, 0x0001
+FIELDS: dict[str, tuple[int, int, int]] = {
+    "in_port": (_OXM, 0, 4), "metadata": (_OXM, 2, 8), "eth_dst": (_OXM, 3, 6), "eth_src": (_OXM, 4, 6),
+    "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "nw_proto": (_OXM, 10, 1), "ip_src": (_OXM, 11, 4),
+    "ip_dst": (_OXM, 12, 4), "tcp_src": (_OXM, 13, 2), "tcp_dst": (_OXM, 14, 2), "udp_src": (_OXM, 15, 2),
+    "udp_dst": (_OXM, 16, 2), "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
+    "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),
+    "tun_id": (_OXM, 38, 8), "nw_ttl": (_NXM1, 29, 1), "tun_src": (_NXM1, 31, 4), "tun_dst": (_NXM1, 32, 4),
+    **{f"reg{number}": (_NXM1, number, 4) for number in range(16)},
+}
+"""(class, field, bytes) of every field that a flow may use: OpenFlow 1.3.5 section 7.2.3.7, ovs-fields(7)."""
+
+ERROR_TYPES = {0: "hello failed", 1: "bad request", 2: "bad action", 3: "bad instruction", 4: "bad match",
+               5: "flow mod failed", 12: "meter mod failed", 0xFFFF: "experimenter"}

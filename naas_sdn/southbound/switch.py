@@ -1,0 +1,131 @@
+"""One admitted hypervisor: the engine's Switch over a Connection."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+
+from naas_sdn.engine.contract import FlowCount, Refused
+from naas_sdn.pipeline.flow import Flow
+from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.southbound import codec, guard
+from naas_sdn.southbound import constants as of
+from naas_sdn.southbound.connection import Connection
+
+BUNDLE = 1
+CHUNK = 500
+"""Messages of a bundle that are written at once."""
+
+SECONDS_A_FLOW = 0.001
+"""Added to the time that a switch has to commit a bundle."""
+
+encoded = lru_cache(maxsize=1 << 17)(codec.add_flow)
+"""A flow that many hypervisors share is encoded once."""
+
+
+class OpenFlowSwitch:
+    """`host` is its hypervisor's name."""
+
+    def __init__(self, connection: Connection, host: str) -> None:
+        self._connection = connection
+        self._host = host
+        self._meters: set[int] = set()
+
+    @property
+    def host(self) -> str:
+        return self._host
+
+    def links(self) -> dict[str, int]:
+        """OpenFlow port by interface name."""
+        return {port.name.decode("utf-8", "replace").rstrip("\0"): number
+                for number, port in self._connection.ports.items() if number < of.PORT_MAX}
+
+    def dump(self) -> list[FlowCount]:
+        return self._flow_stats(codec.flow_stats_request())
+
+    def counts(self, tables: Collection[int]) -> list[FlowCount]:
+        return [count for table in tables for count in self._flow_stats(codec.flow_stats_request(table))]
+
+    def meters(self) -> dict[int, Meter]:
+        found = {meter.number: meter for part in self._connection.ask(codec.meter_config_request())
+                 for meter in codec.meter_config(part)}
+        self._meters = set(found)
+        return found
+
+    def push(self, delta: Delta) -> None:
+        """Meters, then one atomic bundle of adds and removes, then the meters that nothing uses any more."""
+        if delta.meters:
+            self._put_meters(delta.meters)
+        if delta.add or delta.remove:
+            self._bundle(delta)
+        if delta.drop_meters:
+            for number in delta.drop_meters:
+                self._connection.post(codec.meter_delete(number))
+                self._meters.discard(number)
+            self._connection.ask(codec.barrier())
+
+    def send(self, port: int, frame: bytes) -> None:
+        if self._connection.busy:
+            self._connection.lost += 1
+        else:
+            self._connection.post(codec.packet_out(port, frame))
+
+    def close(self, reason: str) -> None:
+        self._connection.end(reason)
+
+    def _flow_stats(self, request: bytes) -> list[FlowCount]:
+        return [count for part in self._connection.ask(request) for count in codec.flow_stats(part)]
+
+    def _put_meters(self, meters: Iterable[Meter]) -> None:
+        asked: dict[int, Meter] = {}
+        for meter in meters:
+            command = of.METER_MODIFY if meter.number in self._meters else of.METER_ADD
+            asked[self._connection.post(codec.meter_mod(command, meter))] = meter
+        self._connection.ask(codec.barrier())
+        errors = self._errors(asked)
+        self._meters.update(meter.number for xid, meter in asked.items() if xid not in errors)
+        if errors:
+            raise Refused(tuple((asked[xid], text) for xid, text in errors.items()))
+
+    def _bundle(self, delta: Delta) -> None:
+        connection = self._connection
+        asked: dict[int, Flow] = {}
+        others: set[int] = set()
+        connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
+        batch: list[bytes] = []
+        for flow in delta.add:
+            xid = connection.next_xid()
+            asked[xid] = flow
+            batch.append(codec.bundle_add(BUNDLE, encoded(flow), xid))
+            if len(batch) == CHUNK:
+                connection.write(b"".join(batch))
+                connection.breathe()
+                batch.clear()
+        for table, cookie in delta.remove:
+            xid = connection.next_xid()
+            others.add(xid)
+            batch.append(codec.bundle_add(BUNDLE, codec.delete_flow(table, cookie), xid))
+            if len(batch) == CHUNK:
+                connection.write(b"".join(batch))
+                connection.breathe()
+                batch.clear()
+        connection.write(b"".join(batch))
+        # An add that is refused here would not stop the commit.
+        connection.ask(codec.barrier())
+        self._raise_refused(asked, others)
+        try:
+            connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_COMMIT),
+                           15 + SECONDS_A_FLOW * (len(asked) + len(others)))
+        except guard.Malformed as error:
+            self._raise_refused(asked, others)
+            raise Refused(tuple((flow, str(error)) for flow in delta.add)) from error
+
+    def _raise_refused(self, asked: dict[int, Flow], others: set[int]) -> None:
+        errors = self._errors(asked)
+        refused = self._errors(dict.fromkeys(others))
+        if errors or refused:
+            self._connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_DISCARD))
+            raise Refused(tuple((asked[xid], text) for xid, text in errors.items()))
+
+    def _errors(self, xids: Iterable[int]) -> dict[int, str]:
+        known = self._connection.requests.errors
+        return {xid: known.pop(xid) for xid in list(xids) if xid in known}

@@ -1,0 +1,180 @@
+"""The whole southbound against a real Open vSwitch."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.contract import Refused
+from naas_sdn.engine.replica import Replica
+from naas_sdn.pipeline.flow import Controller, Flow, SetField, match
+from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.tables import Table
+from naas_sdn.southbound.app import Southbound
+from naas_sdn.southbound.switch import OpenFlowSwitch
+from tests.support import topologies
+from tests.support.fleet import RecordingFleet, southbound, until
+from tests.support.ovs import DummySwitch
+
+
+@pytest.fixture(scope="module")
+def south() -> Iterator[tuple[Southbound, RecordingFleet]]:
+    with southbound(echo_interval=0.5) as both:
+        yield both
+
+
+@pytest.fixture
+def ovs(south: tuple[Southbound, RecordingFleet]) -> Iterator[DummySwitch]:
+    with DummySwitch(1, "hv1;vtep=192.0.2.1") as switch:
+        switch.set_controller(f"tcp:127.0.0.1:{south[0].port}")
+        until(lambda: "hv1" in south[1].switches)
+        yield switch
+    until(lambda: "hv1" not in south[1].switches)
+
+
+def connected(south: tuple[Southbound, RecordingFleet]) -> OpenFlowSwitch:
+    switch = south[1].switches["hv1"]
+    assert isinstance(switch, OpenFlowSwitch)
+    return switch
+
+
+@pytest.mark.parametrize("topology", topologies.ALL)
+def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch, topology: str) -> None:
+    compiler = Compiler(topologies.apps())
+    compiler.apply(topologies.ALL[topology]())
+    flows, meters = Replica(compiler, "hv1").desired()
+    switch = connected(south)
+    switch.push(Delta(add=tuple(flows.values()), meters=tuple(meters.values())))
+    pushed = _flows(ovs)
+    assert Counter((count.table, count.cookie) for count in switch.dump()) == Counter(flows.keys())
+    assert switch.meters() == meters
+    ovs.load([str(flow) for flow in flows.values()])
+    assert pushed == _flows(ovs)
+
+
+def _flows(ovs: DummySwitch) -> list[str]:
+    return sorted(line.strip() for line in ovs.ofctl("dump-flows", "--no-stats").splitlines()
+                  if "actions" in line) if False else sorted(
+        " ".join(part for part in line.split() if not part.startswith(("cookie", "duration", "n_packets", "n_bytes")))
+        for line in ovs.ofctl("dump-flows").splitlines() if "actions" in line)
+
+
+def test_identity_is_what_the_switch_says(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    identity = south[1].identities[-1]
+    assert (identity.datapath_id, identity.description, identity.certificate) == (1, "hv1;vtep=192.0.2.1", None)
+
+
+def test_a_flow_is_deleted_by_its_name_only(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    one, two = (Flow(Table.L2, 5, match(metadata=number)) for number in (1, 2))
+    switch.push(Delta(add=(one, two)))
+    switch.push(Delta(remove=((one.table, one.cookie),)))
+    assert [count.cookie for count in switch.counts([Table.L2])] == [two.cookie]
+
+
+def test_replacing_a_flow_keeps_its_counters(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    ovs.add_port("p1", 1)
+    switch = connected(south)
+    old = Flow(Table.CLASSIFY, 5, match(in_port=1))
+    new = Flow(Table.CLASSIFY, 5, match(in_port=1), (SetField("reg1", 9),))
+    switch.push(Delta(add=(old,)))
+    ovs.appctl("netdev-dummy/receive", "p1", "ff" * 6 + "02" * 6 + "0800" + "00" * 50)
+    until(lambda: switch.dump()[0].packets == 1)
+    switch.push(Delta(add=(new,), remove=((old.table, old.cookie),)))
+    assert [(count.cookie, count.packets) for count in switch.dump()] == [(new.cookie, 1)]
+
+
+def test_meters_are_added_changed_and_dropped(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    first, changed = Meter(7, 1000, 300), Meter(7, 2000, 600)
+    virtual = Meter(Meter.CONTROLLER, 100, 100, packets=True)
+    using = Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=7)
+    switch.push(Delta(add=(using,), meters=(first, virtual)))
+    assert switch.meters() == {7: first, Meter.CONTROLLER: virtual}
+    switch.push(Delta(meters=(changed,)))
+    assert switch.meters()[7] == changed
+    assert len(switch.dump()) == 1
+    switch.push(Delta(remove=((using.table, using.cookie),), drop_meters=(7,)))
+    assert switch.dump() == []
+    assert set(switch.meters()) == {Meter.CONTROLLER}
+
+
+def test_a_refused_flow_is_named_and_nothing_of_its_bundle_is_applied(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    good = Flow(Table.L2, 5, match(metadata=1))
+    bad = Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=4711)
+    with pytest.raises(Refused) as caught:
+        switch.push(Delta(add=(good, bad)))
+    assert [flow for flow, _ in caught.value.flows] == [bad]
+    assert switch.dump() == []
+    switch.push(Delta(add=(good,)))
+    assert len(switch.dump()) == 1
+
+
+def test_thousands_of_flows_go_through(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    flows = tuple(Flow(Table.L2, 5, match(metadata=number)) for number in range(5000))
+    switch.push(Delta(add=flows))
+    assert {count.cookie for count in switch.dump()} == {flow.cookie for flow in flows}
+    switch.push(Delta(remove=tuple((flow.table, flow.cookie) for flow in flows)))
+    assert switch.dump() == []
+
+
+def test_nothing_to_do_sends_nothing(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    before = switch._connection.xid
+    switch.push(Delta())
+    assert switch._connection.xid == before
+
+
+def test_ports_come_and_go(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    ovs.add_port("tap1", 4)
+    until(lambda: south[1].interfaces["hv1"] == {"tap1": 4})
+    ovs.vsctl("del-port", "tap1")
+    until(lambda: south[1].interfaces["hv1"] == {})
+
+
+def test_a_punt_brings_the_registers_and_an_answer_leaves_by_its_port(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    ovs.add_port("p1", 1)
+    switch = connected(south)
+    switch.push(Delta(add=(Flow(Table.CLASSIFY, 5, match(in_port=1),
+                                (SetField("reg1", 77), SetField("reg6", 32), Controller())),)))
+    frame = bytes.fromhex("ff" * 6 + "02" * 6 + "0800" + "45" * 1200)
+    ovs.appctl("netdev-dummy/receive", "p1", frame.hex())
+    assert until(lambda: south[1].punts)[-1] == ("hv1", 77, 32, frame)
+    switch.send(1, frame)
+    until(lambda: '"tx_packets"=1' in ovs.vsctl("get", "interface", "p1", "statistics").replace("tx_packets=1", '"tx_packets"=1')
+          or "tx_packets=1" in ovs.appctl("dpif/show") + ovs.ofctl("dump-ports", "p1").replace("tx pkts=1", "tx_packets=1"))
+
+
+def test_an_unknown_datapath_is_turned_away(south: tuple[Southbound, RecordingFleet]) -> None:
+    before = south[0].counts["not admitted"]
+    with DummySwitch(99, "hv99") as stranger:
+        stranger.set_controller(f"tcp:127.0.0.1:{south[0].port}")
+        until(lambda: south[0].counts["not admitted"] > before)
+    assert 99 not in south[0]._live
+
+
+def test_a_second_claim_to_a_datapath_is_refused_and_the_first_goes_on(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    before = south[0].counts["duplicate"]
+    with DummySwitch(1, "hv1") as thief:
+        thief.set_controller(f"tcp:127.0.0.1:{south[0].port}")
+        until(lambda: south[0].counts["duplicate"] > before)
+    assert connected(south).dump() == []
+
+
+def test_a_switch_that_stops_answering_is_found(south: tuple[Southbound, RecordingFleet]) -> None:
+    import os
+    import signal
+
+    with DummySwitch(2, "hv2") as silent:
+        silent.set_controller(f"tcp:127.0.0.1:{south[0].port}")
+        until(lambda: "hv2" in south[1].switches)
+        os.kill(silent.pid(), signal.SIGSTOP)
+        until(lambda: "hv2" in south[1].gone)
