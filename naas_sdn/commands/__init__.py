@@ -1,1 +1,1 @@
-"""The command line, one module a group."""
+"""The operator's commands, one module a group; each opens the database that the configuration names."""

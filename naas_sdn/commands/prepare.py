@@ -1,19 +1,13 @@
-"""`naas-sdn hypervisor`: set up a host, and keep the register of hosts."""
+"""`naas-sdn hypervisor prepare`: set up the Open vSwitch of the host that it runs on."""
 from __future__ import annotations
 
 import click
 
-from naas_sdn.errors import ConfigurationError
 from naas_sdn.hypervisor import Tls, make_setup
 from naas_sdn.hypervisor import prepare as prepare_host
 
 
-@click.group()
-def hypervisor() -> None:
-    """Set up hypervisors, and register who may speak for what."""
-
-
-@hypervisor.command()
+@click.command()
 @click.argument("name")
 @click.option("--vtep", required=True, metavar="IP", help="This host's tunnel address.")
 @click.option("--controller", "controllers", required=True, multiple=True, metavar="TARGET",
@@ -40,14 +34,11 @@ def prepare(*, name: str, vtep: str, controllers: tuple[str, ...], datapath_id: 
     files = [path for path in (key, certificate, ca) if path]
     if len(files) not in (0, 3):
         raise click.UsageError("--key, --certificate and --ca go together.")
-    try:
-        setup = make_setup(
-            name, vtep, controllers, datapath_id=datapath_id, tls=Tls(*files) if files else None,
-            datapath_type=datapath_type, bridge=bridge, tunnel=tunnel, tunnel_port=tunnel_port, local_ip=local_ip,
-            inactivity_probe=inactivity_probe * 1000)
-        steps = prepare_host(setup, database, dry_run)
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
+    setup = make_setup(
+        name, vtep, controllers, datapath_id=datapath_id, tls=Tls(*files) if files else None,
+        datapath_type=datapath_type, bridge=bridge, tunnel=tunnel, tunnel_port=tunnel_port, local_ip=local_ip,
+        inactivity_probe=inactivity_probe * 1000)
+    steps = prepare_host(setup, database, dry_run)
     for step in steps:
         done = "would set" if dry_run else "set"
         click.echo(f"{done if step.change else 'is so'}: {step.text}")
