@@ -1,0 +1,43 @@
+# One command each; every target installs first what is missing. Run as root on Debian 12.
+SHELL := /bin/bash
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$(PATH)
+export PYTHONNOUSERSITE := 1
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS MAKEFLAGS
+
+.PHONY: help install root lint test test-all bench demo run clean
+
+help:           ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/installed root       ## what the other targets need: Debian packages, .venv
+
+.venv/installed: setup.cfg pyproject.toml scripts/install.sh
+	@bash scripts/install.sh
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "make: must run as root: labs are made of network namespaces" >&2; exit 1; }
+	@command -v ovs-vswitchd >/dev/null || { echo "make: ovs-vswitchd is missing; remove .venv and run make install" >&2; exit 1; }
+
+lint: install   ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint      ## lint, then every test that is not slow
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint  ## all tests, the slow ones too
+	$(BIN)/python -m pytest
+
+bench: install  ## the figures, as a table
+	$(BIN)/python -m bench
+
+demo: install   ## play the use cases on two hypervisors
+	$(BIN)/python -m demo
+
+run: install    ## leave controller and topology up, with a prompt
+	$(BIN)/python -m demo.playground
+
+clean:          ## remove .venv and caches
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
