@@ -12,7 +12,7 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
 with warnings.catch_warnings():
@@ -23,7 +23,17 @@ with warnings.catch_warnings():
     import eventlet.semaphore
     import eventlet.wsgi
 
-GreenThread = eventlet.greenthread.GreenThread
+
+class GreenThread(Protocol):
+    """What `spawn` returns."""
+
+    def kill(self) -> None:
+        """End it where it waits."""
+
+    def wait(self) -> Any:
+        """Its result, or raises what it raised."""
+
+
 Queue = eventlet.queue.LightQueue
 Empty = eventlet.queue.Empty
 Full = eventlet.queue.Full
@@ -39,7 +49,8 @@ def start() -> None:
 
 def spawn(function: Callable[..., Any], *args: Any) -> GreenThread:
     """Run `function(*args)` in a green thread of its own; `.kill()` ends it, `.wait()` joins it."""
-    return eventlet.spawn(function, *args)
+    thread: GreenThread = eventlet.spawn(function, *args)
+    return thread
 
 
 def sleep(seconds: float = 0.0) -> None:
@@ -123,9 +134,9 @@ def wait_for_signal(*numbers: signal.Signals) -> int:
         signal.signal(number, lambda *_: None)
     while True:
         readable(reader)
-        for number in os.read(reader, 64):
-            if number in numbers:
-                return int(number)
+        for received in os.read(reader, 64):
+            if received in numbers:
+                return received
 
 
 def freeze_garbage() -> None:

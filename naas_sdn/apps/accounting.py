@@ -33,7 +33,7 @@ class Accounting:
         if port is None:
             return Program()
         return Program(tuple(
-            Flow(table, 100, match(**{register: port.key}), goto=next_table(table))
+            Flow(table, 100, match({register: port.key}), goto=next_table(table))
             for table, register in ((Table.FROM_COUNT, IN), (Table.TO_COUNT, OUT))
         ))
 

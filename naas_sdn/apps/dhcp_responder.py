@@ -53,7 +53,7 @@ class DhcpResponder:
         servers = {int(service.server) for service in _services(view, network, None)}
         return Program(tuple(
             Flow(Table.SERVICES, _PRIORITY,
-                 match(**{NET: network.key}, eth_type=0x0800, nw_proto=wire.UDP, ip_dst=address,
+                 match({NET: network.key}, eth_type=0x0800, nw_proto=wire.UDP, ip_dst=address,
                        udp_src=CLIENT_PORT, udp_dst=SERVER_PORT),
                  (SetField(REASON, Reason.DHCP),), goto=Table.PUNT)
             for address in (*sorted(servers), *([wire.BROADCAST_IP] if servers else ()))

@@ -91,7 +91,7 @@ class L2Switch:
             return
         # The shared flows of this host as a peer must not send to itself, nor believe its own address.
         yield drop(Table.CLASSIFY, 200, match(tun_src=int(hypervisor.vtep)), Reason.TUNNEL_NOT_MEMBER)
-        yield drop(Table.OUTPUT, 200, match(**{OUT: hypervisor.key}), Reason.NOT_HERE)
+        yield drop(Table.OUTPUT, 200, match({OUT: hypervisor.key}), Reason.NOT_HERE)
         if tunnel is not None:
             yield drop(Table.CLASSIFY, 50, match(in_port=tunnel.number), Reason.TUNNEL_NOT_MEMBER)
             yield Flow(Table.TUNNEL_OUT, 100, (), (Output(tunnel.number),))
@@ -106,15 +106,15 @@ class L2Switch:
             Flow(Table.CLASSIFY, 100, match(in_port=number), (
                 SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key),
             ), Table.GUARD),
-            Flow(Table.L2, 200, match(**{NET: network.key}, eth_dst=port.mac), (SetField(OUT, port.key),),
+            Flow(Table.L2, 200, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, port.key),),
                  Table.FROM_COUNT),
-            drop(Table.TO_ACL, 100, match(**{FLAGS: (0, Flag.ROUTED), IN: port.key, OUT: port.key}),
+            drop(Table.TO_ACL, 100, match({FLAGS: (0, Flag.ROUTED), IN: port.key, OUT: port.key}),
                  Reason.ECHO),
             # The switch refuses to send a packet where it came from, which is right for bridged ones only.
-            Flow(Table.OUTPUT, 110, match(**{FLAGS: (Flag.ROUTED, Flag.ROUTED), IN: port.key, OUT: port.key}),
+            Flow(Table.OUTPUT, 110, match({FLAGS: (Flag.ROUTED, Flag.ROUTED), IN: port.key, OUT: port.key}),
                  (InPort(),)),
-            Flow(Table.OUTPUT, 100, match(**{OUT: port.key}), (Output(number),)),
-            Flow(Table.PUNT, 100, match(**{IN: port.key}), (Controller(),), meter=punt.number),
+            Flow(Table.OUTPUT, 100, match({OUT: port.key}), (Output(number),)),
+            Flow(Table.PUNT, 100, match({IN: port.key}), (Controller(),), meter=punt.number),
         ), (punt,))
 
 
@@ -141,9 +141,9 @@ def _peer(view: View, host: str) -> Iterator[Flow]:
         return
     yield Flow(Table.CLASSIFY, 100, match(tun_src=int(peer.vtep)),
                (SetField(IN, peer.key), SetField(FLAGS, Flag.TUNNEL)), Table.TUNNEL)
-    yield Flow(Table.OUTPUT, 100, match(**{FLAGS: (0, Flag.TUNNEL), OUT: peer.key}),
+    yield Flow(Table.OUTPUT, 100, match({FLAGS: (0, Flag.TUNNEL), OUT: peer.key}),
                (Move(NET, "tun_id", 24), SetField("tun_dst", int(peer.vtep))), Table.TUNNEL_OUT)
-    yield drop(Table.OUTPUT, 90, match(**{OUT: peer.key}), Reason.SPLIT_HORIZON)
+    yield drop(Table.OUTPUT, 90, match({OUT: peer.key}), Reason.SPLIT_HORIZON)
 
 
 def _network(view: View, network_id: str) -> Iterator[Flow]:
@@ -151,15 +151,15 @@ def _network(view: View, network_id: str) -> Iterator[Flow]:
     if network is None or not network.admin_up:
         return
     if network.isolated:
-        yield drop(Table.L2, 300, match(**{NET: network.key, SOURCE_NET: network.key}), Reason.ISOLATED)
-    yield Flow(Table.L2, 100, match(**{NET: network.key}, eth_dst=MULTICAST), goto=Table.FROM_COUNT)
+        yield drop(Table.L2, 300, match({NET: network.key, SOURCE_NET: network.key}), Reason.ISOLATED)
+    yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=MULTICAST), goto=Table.FROM_COUNT)
 
 
 def _member(view: View, network_id: str, host: str) -> Iterator[Flow]:
     member, peer, network = view.member(host, network_id), view.hypervisor(host), view.network(network_id)
     if member is None or peer is None or network is None or not network.admin_up:
         return
-    yield Flow(Table.TUNNEL, 100, match(**{IN: peer.key}, tun_id=network.key),
+    yield Flow(Table.TUNNEL, 100, match({IN: peer.key}, tun_id=network.key),
                (SetField(NET, network.key),), Table.L2)
 
 
@@ -170,7 +170,7 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
     network, host = view.network(port.network_id), view.hypervisor(attachment.host)
     if network is None or host is None or not network.admin_up:
         return
-    yield Flow(Table.L2, 100, match(**{NET: network.key}, eth_dst=port.mac), (SetField(OUT, host.key),),
+    yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, host.key),),
                Table.FROM_COUNT)
 
 
@@ -192,8 +192,8 @@ def _copies(view: View, network_id: str) -> Iterator[Flow]:
         peer = view.hypervisor(host) if host != view.host else None
         if peer is not None:
             remote.extend((SetField(OUT, peer.key), Resubmit(Table.OUTPUT)))
-    where = match(**{NET: network.key}, eth_dst=MULTICAST)
+    where = match({NET: network.key}, eth_dst=MULTICAST)
     yield Flow(Table.COPY, 100, where, (*remote, *local))
     if remote:
-        yield Flow(Table.COPY, 110, match(**{FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key},
+        yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key},
                                           eth_dst=MULTICAST), tuple(local))

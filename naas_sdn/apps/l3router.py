@@ -79,13 +79,13 @@ def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
 def _entry(network: Network, gateway: Gateway) -> Iterator[Flow]:
     table, to = Table.ROUTER_IN, {NET: network.key, "eth_dst": gateway.mac}
     yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)}, gateway)
-    yield drop(table, 250, match(**to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
+    yield drop(table, 250, match(to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
     for ttl in (0, 1):
-        yield Flow(table, 200, match(**to, eth_type=IPV4, nw_ttl=ttl),
+        yield Flow(table, 200, match(to, eth_type=IPV4, nw_ttl=ttl),
                    (SetField(REASON, Reason.TTL_EXCEEDED),), Table.PUNT)
-    yield Flow(table, 100, match(**to, eth_type=IPV4, ip_src=prefix(gateway.subnet.cidr)),
+    yield Flow(table, 100, match(to, eth_type=IPV4, ip_src=prefix(gateway.subnet.cidr)),
                (SetField(RT, gateway.key),), Table.ROUTE)
-    yield drop(table, 50, match(**to), Reason.NO_ROUTE)
+    yield drop(table, 50, match(to), Reason.NO_ROUTE)
 
 
 def _routes(view: View, gateway: Gateway) -> Iterator[Flow]:
@@ -95,9 +95,9 @@ def _routes(view: View, gateway: Gateway) -> Iterator[Flow]:
             continue
         there = {RT: gateway.key, "ip_dst": int(destination.ip)}
         yield _echo_answer(Table.ROUTE, 310, there, gateway, int(destination.ip))
-        yield drop(Table.ROUTE, 300, match(**there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
+        yield drop(Table.ROUTE, 300, match(there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
         cidr = destination.subnet.cidr
-        yield Flow(Table.ROUTE, 100 + cidr.prefixlen, match(**{RT: gateway.key}, eth_type=IPV4, ip_dst=prefix(cidr)), (
+        yield Flow(Table.ROUTE, 100 + cidr.prefixlen, match({RT: gateway.key}, eth_type=IPV4, ip_dst=prefix(cidr)), (
             SetField(NET, network.key), SetField(FLAGS, Flag.ROUTED, Flag.ROUTED),
             SetField("eth_src", destination.mac), DecTtl(), Move("ip_dst", HOP, 32),
         ), Table.NEXT_HOP)
@@ -113,7 +113,7 @@ def _port(view: View, port_id: str) -> Iterator[Flow]:
             yield _arp_answer(network, int(address.ip), port.mac)
     elif view.attachment(port_id) is not None:
         for address in port.addresses:
-            yield Flow(Table.NEXT_HOP, 100, match(**{NET: network.key, HOP: int(address.ip)}),
+            yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, HOP: int(address.ip)}),
                        (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
             if not network.isolated:
                 yield _arp_answer(network, int(address.ip), port.mac)
@@ -122,13 +122,15 @@ def _port(view: View, port_id: str) -> Iterator[Flow]:
 def _own_addresses(view: View, port_id: str) -> Iterator[Flow]:
     """A probe or announcement of the asker's own address is not answered (RFC 5227)."""
     here = local_port(view, port_id)
-    for address in here[0].addresses if here is not None else ():
-        yield Flow(Table.ARP, 200, match(**{IN: here[0].key}, eth_type=ARP, arp_op=1, arp_tpa=int(address.ip)),
+    if here is None:
+        return
+    for address in here[0].addresses:
+        yield Flow(Table.ARP, 200, match({IN: here[0].key}, eth_type=ARP, arp_op=1, arp_tpa=int(address.ip)),
                    goto=next_table(Table.ARP))
 
 
 def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
-    return Flow(Table.ARP, 100, match(**{NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=ip), (
+    return Flow(Table.ARP, 100, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=ip), (
         Move("eth_src", "eth_dst", 48), SetField("eth_src", mac), SetField("arp_op", 2),
         Move("arp_sha", "arp_tha", 48), SetField("arp_sha", mac),
         Move("arp_spa", "arp_tpa", 32), SetField("arp_spa", ip), InPort(),
@@ -137,7 +139,7 @@ def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
 
 def _echo_answer(table: Table, priority: int, where: dict[str, int], gateway: Gateway,
                  ip: int | None = None) -> Flow:
-    return Flow(table, priority, match(**where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0), (
+    return Flow(table, priority, match(where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0), (
         Move("eth_src", "eth_dst", 48), SetField("eth_src", gateway.mac),
         Move("ip_src", "ip_dst", 32), SetField("ip_src", int(gateway.ip) if ip is None else ip),
         SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),

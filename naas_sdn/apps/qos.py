@@ -55,6 +55,6 @@ def _port(view: View, port_id: str) -> Program:
         if limit is not None:
             meter = Meter(attachment.slot * METERS_PER_SLOT + offset, limit.rate, limit.burst)
             meters.append(meter)
-            flows.append(Flow(table, 100, match(**{register: port.key}), goto=next_table(table),
+            flows.append(Flow(table, 100, match({register: port.key}), goto=next_table(table),
                               meter=meter.number))
     return Program(tuple(flows), tuple(meters))

@@ -42,24 +42,24 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
         return
     port = here[0]
     table, own = Table.GUARD, {IN: port.key}
-    yield drop(table, 400, match(**own, vlan_vid=VLAN_PRESENT), Reason.VLAN_TAGGED)
-    yield drop(table, 390, match(**own, eth_dst=LINK_LOCAL_CONTROL), Reason.LINK_LOCAL_CONTROL)
+    yield drop(table, 400, match(own, vlan_vid=VLAN_PRESENT), Reason.VLAN_TAGGED)
+    yield drop(table, 390, match(own, eth_dst=LINK_LOCAL_CONTROL), Reason.LINK_LOCAL_CONTROL)
     if not port.port_security:
-        yield Flow(table, 100, match(**own), goto=Table.SERVICES)
+        yield Flow(table, 100, match(own), goto=Table.SERVICES)
         return
-    yield drop(table, 1, match(**own), Reason.SPOOFED)
+    yield drop(table, 1, match(own), Reason.SPOOFED)
     own["eth_src"] = port.mac
-    yield drop(table, 300, match(**own, eth_type=IPV4, nw_proto=UDP, udp_src=67, udp_dst=68), Reason.ROGUE_DHCP)
+    yield drop(table, 300, match(own, eth_type=IPV4, nw_proto=UDP, udp_src=67, udp_dst=68), Reason.ROGUE_DHCP)
     if not port.addresses and not view.subnets_of(port.network_id):
         # Pure layer 2: addresses are the guests' own affair, the MAC in ARP is not.
-        yield Flow(table, 210, match(**own, eth_type=ARP, arp_sha=port.mac), goto=Table.SERVICES)
-        yield drop(table, 200, match(**own, eth_type=ARP), Reason.SPOOFED)
-        yield Flow(table, 100, match(**own), goto=Table.SERVICES)
+        yield Flow(table, 210, match(own, eth_type=ARP, arp_sha=port.mac), goto=Table.SERVICES)
+        yield drop(table, 200, match(own, eth_type=ARP), Reason.SPOOFED)
+        yield Flow(table, 100, match(own), goto=Table.SERVICES)
         return
-    yield Flow(table, 200, match(**own, eth_type=IPV4, nw_proto=UDP, ip_src=0, udp_src=68, udp_dst=67),
+    yield Flow(table, 200, match(own, eth_type=IPV4, nw_proto=UDP, ip_src=0, udp_src=68, udp_dst=67),
                goto=Table.SERVICES)
     # An RFC 5227 probe has no sender address yet.
     for ip in (0, *(int(address.ip) for address in port.addresses)):
-        yield Flow(table, 200, match(**own, eth_type=ARP, arp_sha=port.mac, arp_spa=ip), goto=Table.SERVICES)
+        yield Flow(table, 200, match(own, eth_type=ARP, arp_sha=port.mac, arp_spa=ip), goto=Table.SERVICES)
         if ip:
-            yield Flow(table, 190, match(**own, eth_type=IPV4, ip_src=ip), goto=Table.SERVICES)
+            yield Flow(table, 190, match(own, eth_type=IPV4, ip_src=ip), goto=Table.SERVICES)

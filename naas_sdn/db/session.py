@@ -13,6 +13,8 @@ from naas_sdn import runtime
 from naas_sdn.db import journal
 from naas_sdn.errors import ConfigurationError
 
+__all__ = ["Database", "Session"]
+
 BUSY = 5.0
 """Seconds that a transaction waits for one of another process."""
 

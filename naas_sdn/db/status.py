@@ -1,7 +1,7 @@
 """What the data plane tells the database: acknowledgements, liveness, and what could not be realised.
 
-A port's status is never stored. It is joined from what was plugged, what was acknowledged, and whether the hypervisor is
-alive, so it cannot stay wrong, and a dead hypervisor is one update.
+A port's status is never stored. It is joined from what was plugged, what was acknowledged, and whether the
+hypervisor is alive, so it cannot stay wrong, and a dead hypervisor is one update.
 """
 from __future__ import annotations
 

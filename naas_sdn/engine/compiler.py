@@ -97,7 +97,9 @@ class Compiler:
                 self._place(scope, group, key, work)
 
     def _placements(self, key: Key, fact: Fact | None) -> Iterator[tuple[Scope, Group]]:
-        for app in self._apps.values() if fact is not None else ():
+        if fact is None:
+            return
+        for app in self._apps.values():
             for group, scope in app.place(key, fact):
                 yield scope, group
 

@@ -5,7 +5,7 @@ reads and prints. Bytes are made in southbound/codec only.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import IPv4Network
@@ -51,11 +51,15 @@ Match = tuple[tuple[str, int, int | None], ...]
 """(field, value, mask or None), in the order of `WIDTH`: prerequisites before what needs them."""
 
 
-def match(**fields: int | tuple[int, int]) -> Match:
-    """A match; a value is an integer, or (value, mask)."""
+Value = int | tuple[int, int]
+"""Of a field: an integer, or (value, mask)."""
+
+
+def match(registers: Mapping[str, Value] | None = None, /, **fields: Value) -> Match:
+    """A match on `fields`, and on `registers` by the names that tables.py gives them."""
     return tuple(
         (name, value[0], value[1]) if isinstance(value, tuple) else (name, int(value), None)
-        for name, value in sorted(fields.items(), key=lambda item: _RANK[item[0]])
+        for name, value in sorted({**(registers or {}), **fields}.items(), key=lambda item: _RANK[item[0]])
     )
 
 

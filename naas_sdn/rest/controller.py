@@ -4,9 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from naas_sdn.db.session import Database
+from naas_sdn.db.session import Database, Session
 from naas_sdn.errors import HTTPBadRequest, RevisionNumberConstraintFailed
 from naas_sdn.rest import query
 from naas_sdn.rest.attributes import NO_DEFAULT, Invalid, shown
@@ -25,7 +23,7 @@ class Controller:
         self._resource = resource
         self._page_limit = page_limit
 
-    def list(self, context: Context, url: str, items: list[tuple[str, str]], parent: Parent) -> dict[str, Any]:
+    def index(self, context: Context, url: str, items: list[tuple[str, str]], parent: Parent) -> dict[str, Any]:
         asked = query.parse(self.collection, items, self._page_limit)
         with self._database.read() as session:
             found = self._resource.find(session, context, asked.query, parent)

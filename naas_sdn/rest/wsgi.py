@@ -113,7 +113,7 @@ class _Api:
         collection = controller.collection
         if not rest:
             if request.method == "GET":
-                return faults.respond(200, controller.list(context, request.path_url, items, parent))
+                return faults.respond(200, controller.index(context, request.path_url, items, parent))
             if request.method == "POST":
                 return faults.respond(201, controller.create(context, self._json(request), parent))
         elif len(rest) == 1:

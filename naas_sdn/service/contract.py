@@ -38,7 +38,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A list request: each filter is any-of; `sorts` are (attribute, descending); `marker` is the id before the page."""
+    """A list request: each filter is any-of; `sorts` are (attribute, descending); `marker` the id before the page."""
 
     filters: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     sorts: tuple[tuple[str, bool], ...] = ()

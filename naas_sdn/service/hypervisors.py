@@ -1,4 +1,4 @@
-"""The register of hypervisors: who may speak for what. Read through the API by operators, written by the command line."""
+"""The register of hypervisors: who may speak for what. Operators read it by the API and write it by command."""
 from __future__ import annotations
 
 import re
@@ -56,7 +56,8 @@ def remove(session: Session, name: str) -> None:
     row = by_name(session, name)
     vif = session.scalar(select(VifRow).where(VifRow.host == name).limit(1))
     if vif is not None:
-        raise HypervisorInUse(f"Port {vif.port_id} is plugged to {vif.interface} of hypervisor {name}; unplug it first.")
+        raise HypervisorInUse(f"Port {vif.port_id} is plugged to {vif.interface} of hypervisor {name}; "
+                              f"unplug it first.")
     session.delete(row)
 
 

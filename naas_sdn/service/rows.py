@@ -55,13 +55,13 @@ def change(row: Any, attributes: Attributes, names: Iterable[str]) -> bool:
     return bool(different)
 
 
-def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],
+def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],  # noqa: PLR0917
             clause: ColumnElement[bool] | None) -> R:
     """The row, if the caller may see it. Raises `missing`, just as for one that is not there."""
     query = select(row_class).where(row_class.id == identifier)
     if clause is not None and not context.is_admin:
         query = query.where(clause)
-    row = session.scalar(query)
+    row: R | None = session.scalar(query)
     if row is None:
         raise missing(identifier)
     return row

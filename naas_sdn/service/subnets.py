@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
@@ -230,7 +231,7 @@ def _pools(cidr: IPv4Network, gateway: IPv4Address | None, wanted: list[Attribut
         if gateway is not None and start <= int(gateway) <= end:
             raise GatewayConflictWithAllocationPools(
                 f"Gateway ip {gateway} conflicts with allocation pool {IPv4Address(start)}-{IPv4Address(end)}.")
-    for (_, end), (start, _) in zip(ranges, ranges[1:], strict=False):
+    for (_, end), (start, _) in pairwise(ranges):
         if start <= end:
             raise OverlappingAllocationPools(f"Found overlapping allocation pools around {IPv4Address(start)} "
                                              f"for subnet {cidr}.")

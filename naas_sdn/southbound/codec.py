@@ -154,14 +154,15 @@ def bundle_control(bundle: int, kind: int) -> bytes:
 
 def bundle_add(bundle: int, message: bytes, xid: int) -> bytes:
     """The message inside carries the same transaction ID."""
-    head = struct.pack("!BBHIIII2xH", of.VERSION, of.EXPERIMENTER, 24 + len(message), xid, of.ONF, of.BUNDLE_ADD, bundle,
-                       of.BUNDLE_ATOMIC_ORDERED)
+    head = struct.pack("!BBHIIII2xH", of.VERSION, of.EXPERIMENTER, 24 + len(message), xid, of.ONF, of.BUNDLE_ADD,
+                       bundle, of.BUNDLE_ATOMIC_ORDERED)
     return head + with_xid(message, xid)
 
 
 def packet_out(port: int, frame: bytes) -> bytes:
     action = struct.pack("!HHIH6x", of.ACTION_OUTPUT, 16, port, 0)
-    return _message(of.PACKET_OUT, struct.pack("!IIH6x", of.NO_BUFFER, of.PORT_CONTROLLER, len(action)) + action + frame)
+    head = struct.pack("!IIH6x", of.NO_BUFFER, of.PORT_CONTROLLER, len(action))
+    return _message(of.PACKET_OUT, head + action + frame)
 
 
 def flow_stats_request(table: int = 0xFF) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from os_ken.controller import ofp_event
@@ -202,8 +203,8 @@ class Connection(Datapath):  # type: ignore[misc]
         return parts
 
     def next_xid(self) -> int:
-        self.xid = self.xid + 1 & 0x7FFFFFFF
-        xid: int = self.xid
+        xid = int(self.xid) + 1 & 0x7FFFFFFF
+        self.xid: int = xid
         return xid
 
     def write(self, message: bytes) -> None:
@@ -237,10 +238,8 @@ class Connection(Datapath):  # type: ignore[misc]
     def _shut(self) -> None:
         """A reader blocked in recv notices a shutdown, once what was queued last has had its chance."""
         runtime.sleep(0.1)
-        try:
+        with suppress(OSError):
             self.socket.shutdown(2)
-        except OSError:
-            pass
 
     def _handle(self, frame: bytes) -> None:
         guard.check(frame, admitted=self.admitted)

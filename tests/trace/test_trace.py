@@ -71,9 +71,8 @@ class Cloud:
     def _trace(self, host: str, flow: str, outcome: Outcome) -> None:
         text = self.switches[host].appctl("ofproto/trace", "--names", "br-int", flow)
         for line in text.splitlines():
-            if found := re.search(r"output:(\S+)|IN_PORT", line.strip()):
-                if line.strip().startswith("IN_PORT"):
-                    outcome.delivered.append("back")
+            if line.strip().startswith("IN_PORT"):
+                outcome.delivered.append("back")
             if found := re.search(r"set_field:(0x[0-9a-f]+)->reg6", line):
                 reason = Reason(int(found[1], 16))
                 if reason < Reason.DHCP:

@@ -60,9 +60,10 @@ def test_any_history_ends_in_step_with_the_desired_state(seed: int) -> None:
     for _ in range(40):
         compiler.apply((key, fact if chance.random() < 0.7 else None)
                        for key, fact in chance.sample(pool, chance.randint(1, 5)) if key.kind != "hypervisor")
-        for host, (replica, table) in switches.items():
-            if chance.random() < 0.2:
-                switches[host] = replica, table = Replica(compiler, host), table  # the controller restarted
+        for host, (kept, table) in switches.items():
+            restarted = chance.random() < 0.2
+            replica = Replica(compiler, host) if restarted else kept
+            switches[host] = replica, table
             if chance.random() < 0.7:
                 sync(replica, table)
                 assert in_step(replica, table)
@@ -110,7 +111,7 @@ def test_a_refused_program_leaves_the_last_good_one_until_it_changes() -> None:
     table, replica = Table(), Replica(compiler, "hv1")
     sync(replica, table)
     good = table.dump()
-    facts = {key: fact for key, fact in topologies.vm(11, 1, 1, qos=None)}
+    facts = dict(topologies.vm(11, 1, 1, qos=None))
     compiler.apply([(Key("port", "port11"), facts[Key("port", "port11")]), *topologies.vm(14, 1, 1)])
     plan = replica.plan()
     assert plan is not None

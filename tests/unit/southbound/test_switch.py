@@ -1,6 +1,8 @@
 """The whole southbound against a real Open vSwitch."""
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -56,8 +58,7 @@ def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
 
 
 def _flows(ovs: DummySwitch) -> list[str]:
-    return sorted(line.strip() for line in ovs.ofctl("dump-flows", "--no-stats").splitlines()
-                  if "actions" in line) if False else sorted(
+    return sorted(
         " ".join(part for part in line.split() if not part.startswith(("cookie", "duration", "n_packets", "n_bytes")))
         for line in ovs.ofctl("dump-flows").splitlines() if "actions" in line)
 
@@ -148,8 +149,7 @@ def test_a_punt_brings_the_registers_and_an_answer_leaves_by_its_port(
     ovs.appctl("netdev-dummy/receive", "p1", frame.hex())
     assert until(lambda: south[1].punts)[-1] == ("hv1", 77, 32, frame)
     switch.send(1, frame)
-    until(lambda: '"tx_packets"=1' in ovs.vsctl("get", "interface", "p1", "statistics").replace("tx_packets=1", '"tx_packets"=1')
-          or "tx_packets=1" in ovs.appctl("dpif/show") + ovs.ofctl("dump-ports", "p1").replace("tx pkts=1", "tx_packets=1"))
+    until(lambda: "tx pkts=1," in ovs.ofctl("dump-ports", "p1"))
 
 
 def test_an_unknown_datapath_is_turned_away(south: tuple[Southbound, RecordingFleet]) -> None:
@@ -170,9 +170,6 @@ def test_a_second_claim_to_a_datapath_is_refused_and_the_first_goes_on(
 
 
 def test_a_switch_that_stops_answering_is_found(south: tuple[Southbound, RecordingFleet]) -> None:
-    import os
-    import signal
-
     with DummySwitch(2, "hv2") as silent:
         silent.set_controller(f"tcp:127.0.0.1:{south[0].port}")
         until(lambda: "hv2" in south[1].switches)

@@ -1,0 +1,137 @@
+"""The only wiring: options -> database -> plugins -> engine -> REST and southbound, and the order to stop in."""
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from oslo_config import cfg
+
+from naas_sdn import runtime
+from naas_sdn.commands.options import open_database
+from naas_sdn.db.session import Database
+from naas_sdn.engine.engine import Engine
+from naas_sdn.engine.ledger import Ledger
+from naas_sdn.plugins.contract import Plugins
+from naas_sdn.plugins.dispatcher import Dispatcher
+from naas_sdn.plugins.openflow import OpenFlow
+from naas_sdn.plugins.registry import load_plugins
+from naas_sdn.rest.wsgi import application
+from naas_sdn.service.catalog import resources
+from naas_sdn.southbound.app import Southbound
+
+LOG = logging.getLogger(__name__)
+
+RESPAWN = 1.0
+"""Seconds between looks at the API processes."""
+
+
+def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
+    """Run the controller until SIGTERM or SIGINT."""
+    database = open_database(conf)
+    plugins = load_plugins(conf)
+    engine = _engine(database, plugins)
+    dispatcher = Dispatcher(database, plugins.realisers())
+    database.on_commit.append(dispatcher.nudge)
+    LOG.info("%d objects", dispatcher.load())
+    runtime.freeze_garbage()
+    threads = [runtime.spawn(dispatcher.run)]
+    api = runtime.listen(conf.api.host, conf.api.port)
+    workers = None
+    if conf.api.workers:
+        workers = ApiWorkers(conf.api.workers, api, config_files, dispatcher.nudge)
+    else:
+        wsgi = application(database, resources(plugins, conf.network.underlay_mtu), plugins, conf)
+        threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
+    southbound = Southbound(conf, engine)
+    ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)
+    threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent)]
+    LOG.info("REST on %s port %d, OpenFlow on %s port %d", conf.api.host, api.getsockname()[1], conf.openflow.host,
+             southbound.port)
+    number = runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
+    LOG.info("%s: stopping", signal.Signals(number).name)
+    # Switches keep their flows: what is here is only forgotten.
+    if workers is not None:
+        workers.stop()
+    southbound.stop()
+    for thread in threads:
+        thread.kill()
+    dispatcher.close()
+    api.close()
+    database.close()
+
+
+def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
+    """One API process: serve the inherited socket `listener`, and write a byte to `nudge` after each commit."""
+    os.set_blocking(nudge, False)
+
+    def tell() -> None:
+        with suppress(BlockingIOError):  # a full pipe holds nudges enough
+            os.write(nudge, b"\n")
+
+    database = Database(conf.database.connection)
+    database.on_commit.append(tell)
+    plugins = load_plugins(conf)
+    wsgi = application(database, resources(plugins, conf.network.underlay_mtu), plugins, conf)
+    sock = socket.socket(fileno=listener)
+    thread = runtime.spawn(runtime.serve_wsgi, sock, wsgi, logging.getLogger("naas_sdn.http"))
+    runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
+    thread.kill()
+    database.close()
+
+
+class ApiWorkers:
+    """API processes on one socket and one database; one that dies is replaced."""
+
+    def __init__(self, count: int, listener: socket.socket, config_files: Sequence[str],
+                 nudge: Callable[[], None]) -> None:
+        self._listener = listener
+        self._config = [argument for path in config_files for argument in ("--config-file", path)]
+        self._reader, self._writer = os.pipe()
+        self._processes = [self._start() for _ in range(count)]
+        self._threads = [runtime.spawn(self._follow, nudge), runtime.spawn(self._replace)]
+
+    def stop(self) -> None:
+        for thread in self._threads:
+            thread.kill()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait()
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        number = self._listener.fileno()
+        return subprocess.Popen(
+            [sys.executable, "-m", "naas_sdn", "api-worker", *self._config, "--listener", str(number),
+             "--nudge", str(self._writer)],
+            pass_fds=(number, self._writer), stdin=subprocess.DEVNULL)
+
+    def _follow(self, nudge: Callable[[], None]) -> None:
+        while True:
+            runtime.readable(self._reader)
+            os.read(self._reader, 4096)
+            nudge()
+
+    def _replace(self) -> None:
+        while True:
+            runtime.sleep(RESPAWN)
+            for index, process in enumerate(self._processes):
+                if process.poll() is not None:
+                    LOG.error("API process %d ended with status %d", process.pid, process.returncode)
+                    self._processes[index] = self._start()
+
+
+def _engine(database: Database, plugins: Plugins) -> Engine:
+    """The engine of the OpenFlow plugins among `plugins`."""
+    ours = [plugin for plugin in plugins.realisers() if isinstance(plugin, OpenFlow)]
+    engine = Engine(database, [app for plugin in ours for app in plugin.apps()])
+    for plugin in ours:
+        plugin.realise_by(engine.apply)
+    return engine

@@ -1,0 +1,63 @@
+"""`naas-sdn hypervisor`: the register of who may speak for what, and the preparation of a hypervisor's switch."""
+from __future__ import annotations
+
+import click
+
+from naas_sdn.commands.options import configured, open_database
+from naas_sdn.commands.prepare import prepare
+from naas_sdn.config import ConfigOpts
+from naas_sdn.errors import InvalidInput
+from naas_sdn.service import hypervisors
+
+
+@click.group()
+def hypervisor() -> None:
+    """Hypervisors: add, list, show, remove, prepare."""
+
+
+hypervisor.add_command(prepare)
+
+
+@hypervisor.command()
+@configured
+@click.argument("name")
+@click.option("--datapath-id", required=True, help="Of its bridge, in hexadecimal.")
+@click.option("--vtep", required=True, help="IPv4 address of its tunnel end.")
+@click.option("--certificate", help="Common name of its TLS certificate, if it is not NAME.")
+def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None) -> None:
+    """Register a hypervisor."""
+    try:
+        number = int(datapath_id, 16)
+    except ValueError as error:
+        raise InvalidInput(f"Datapath ID {datapath_id!r} is not hexadecimal.") from error
+    with open_database(conf).write() as session:
+        row = hypervisors.register(session, name, number, vtep, certificate)
+        click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
+
+
+@hypervisor.command("list")
+@configured
+def list_(conf: ConfigOpts) -> None:
+    """All of them, one a line."""
+    with open_database(conf).read() as session:
+        for row in hypervisors.listed(session):
+            click.echo(f"{row.name}  {row.datapath_id}  {row.vtep}  {'alive' if row.alive else 'not connected'}")
+
+
+@hypervisor.command()
+@configured
+@click.argument("name")
+def show(conf: ConfigOpts, name: str) -> None:
+    """One of them."""
+    with open_database(conf).read() as session:
+        for field, value in hypervisors.show(hypervisors.by_name(session, name)).items():
+            click.echo(f"{field}: {value}")
+
+
+@hypervisor.command()
+@configured
+@click.argument("name")
+def remove(conf: ConfigOpts, name: str) -> None:
+    """Forget one; refused while something is plugged there."""
+    with open_database(conf).write() as session:
+        hypervisors.remove(session, name)

@@ -1,0 +1,34 @@
+"""What the commands share: the configuration option, and the database that it names."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from naas_sdn import config
+from naas_sdn.db.migrations import migrate
+from naas_sdn.db.session import Database
+
+
+def configured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --config-file and hand over the loaded options as `conf`."""
+
+    @click.option("--config-file", "config_files", multiple=True, type=click.Path(exists=True, dir_okay=False),
+                  help="Options; may be given more than once, the later one wins.")
+    @wraps(command)
+    def load(config_files: tuple[str, ...], **rest: Any) -> Any:
+        return command(conf=config.load(files=config_files or None), **rest)
+
+    return load
+
+
+def open_database(conf: config.ConfigOpts) -> Database:
+    """The database of `conf`, migrated to this version; made when it is a file that is not there."""
+    url = conf.database.connection
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    migrate(url)
+    return Database(url)

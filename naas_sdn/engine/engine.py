@@ -1,0 +1,157 @@
+"""The meeting place: facts come in from the plugins, switches from the south; Sessions bring the two in step."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from naas_sdn import errors, runtime
+from naas_sdn.apps.contract import App, PacketIn, Scope
+from naas_sdn.db import status
+from naas_sdn.db.session import Database
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.contract import Identity, Switch
+from naas_sdn.engine.session import Session, subject
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Fact, Hypervisor, Link
+from naas_sdn.pipeline.tables import Reason
+
+LOG = logging.getLogger(__name__)
+
+GRACE = 20.0
+"""Seconds that switches have to reconnect after the controller's start before they count as gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a switch's dp_desc says of it: `NAME;vtep=ADDRESS`."""
+
+    name: str
+    vtep: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Description:
+        name, _, rest = text.partition(";")
+        values = dict(item.partition("=")[::2] for item in rest.split(";") if item)
+        return cls(name.strip(), values.get("vtep"))
+
+
+class Engine:
+    """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
+
+    def __init__(self, database: Database, apps: Iterable[App]) -> None:
+        self._database = database
+        self._apps = tuple(apps)
+        self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
+        self._sessions: dict[str, Session] = {}
+        self.compiler = Compiler(self._apps)
+
+    # Facts, from the plugins
+
+    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None:
+        """Take in what changed, compile, and wake the hypervisors concerned."""
+        changes = list(changes)
+        faults = set(self.compiler.faults)
+        touched = self.compiler.apply(changes)
+        for session in list(self._sessions.values()):
+            # A plug that changes no flow still waits for its acknowledgement.
+            if touched & session.groups() or any(key.kind == "vif" for key, _ in changes):
+                session.wake()
+        if faults != set(self.compiler.faults):
+            self._report_faults(faults)
+
+    # Switches, from the south
+
+    def admit(self, identity: Identity) -> str:
+        """The name of the hypervisor that may speak for this datapath ID.
+
+        Raises PolicyNotAuthorized when it is not registered, contradicts the register, or shows another's
+        certificate.
+        """
+        store = self.compiler.store
+        names = store.elements(Key("hypervisor of datapath", identity.datapath_id))
+        if not names:
+            raise errors.PolicyNotAuthorized(
+                f"Datapath {identity.datapath_id:016x} at {identity.address} is not registered; "
+                f"`naas-sdn hypervisor add` would register it.")
+        name = str(next(iter(names)))
+        known = store.fact(Key("hypervisor", name))
+        assert isinstance(known, Hypervisor)
+        says = Description.parse(identity.description)
+        if says.name != name or (says.vtep is not None and says.vtep != str(known.vtep)):
+            raise errors.PolicyNotAuthorized(
+                f"Datapath {identity.datapath_id:016x} says it is {identity.description!r}, "
+                f"but it is registered as '{name};vtep={known.vtep}'.")
+        if identity.certificate is not None and identity.certificate != (known.certificate or name):
+            raise errors.PolicyNotAuthorized(
+                f"The certificate of {identity.certificate!r} does not speak for hypervisor {name}, "
+                f"which is registered with {known.certificate or name!r}.")
+        return name
+
+    def connected(self, switch: Switch, links: dict[str, int]) -> None:
+        old = self._sessions.pop(switch.host, None)
+        if old is not None:
+            old.close()
+        session = Session(switch, links, self._database, self.compiler, self._adopt)
+        self._sessions[switch.host] = session
+        session.wake()
+
+    def links(self, switch: Switch, links: dict[str, int]) -> None:
+        session = self._session(switch)
+        if session is not None:
+            session.relink(links)
+
+    def disconnected(self, switch: Switch) -> None:
+        session = self._session(switch)
+        if session is None:
+            return
+        session.close()
+        del self._sessions[switch.host]
+        runtime.spawn(self._book_loss, switch.host)
+
+    def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
+        """Answer a punt, out of the port that it came from."""
+        app = self._answers.get(reason)
+        view = View(self.compiler.store, switch.host)
+        port = view.port_of_key(in_key)
+        attachment = view.attachment(port.id) if port is not None else None
+        if app is None or port is None or attachment is None or attachment.host != switch.host:
+            return
+        link = view.link(switch.host, attachment.interface)
+        if link is not None:
+            for frame in app.packet_in(view, PacketIn(switch.host, port.id, Reason(reason), data)):
+                switch.send(link.number, frame)
+
+    def changed_behind(self, switch: Switch) -> None:
+        session = self._session(switch)
+        if session is not None:
+            session.distrust()
+
+    def forget_absent(self) -> None:
+        """After a start: a hypervisor that has not come back within GRACE is not alive, whatever the database says."""
+        runtime.sleep(GRACE)
+        for host in self.compiler.store.elements(Key("hypervisors", "")):
+            self._book_loss(host)
+
+    def switches(self) -> list[Switch]:
+        return [session.switch for session in self._sessions.values()]
+
+    def _session(self, switch: Switch) -> Session | None:
+        session = self._sessions.get(switch.host)
+        return session if session is not None and session.switch is switch else None
+
+    def _adopt(self, links: dict[Key, Link | None]) -> None:
+        self.apply(links.items())
+
+    def _book_loss(self, host: str) -> None:
+        with self._database.write() as session:
+            if host not in self._sessions:
+                status.set_alive(session, host, False)
+
+    def _report_faults(self, before: set[Scope]) -> None:
+        now = self.compiler.faults
+        with self._database.write() as session:
+            for scope in before ^ set(now):
+                named = subject(scope)
+                if named is not None:
+                    status.report_error(session, *named, "compiler", now.get(scope))

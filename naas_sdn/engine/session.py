@@ -1,0 +1,171 @@
+"""One connected switch: the loop that keeps it in step, and tells the database what it acknowledged.
+
+Start, reconnect, change and audit are this loop: compare (by versions, or by a dump when nothing is known), push,
+acknowledge. It waits for a signal, never for a particular event; whatever went wrong is looked at again.
+"""
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from naas_sdn import runtime
+from naas_sdn.apps.contract import Group, Scope
+from naas_sdn.db import status
+from naas_sdn.db.session import Database
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.contract import Disconnected, Refused, Switch
+from naas_sdn.engine.replica import Plan, Replica
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Link
+from naas_sdn.service import plugging
+
+LOG = logging.getLogger(__name__)
+
+RETRY = 1.0
+"""Seconds before a step that failed is tried again."""
+
+AUDIT = 300.0
+"""Seconds between looks at the whole table of a switch that nothing happens to."""
+
+
+def subject(scope: Scope) -> tuple[str, str] | None:
+    """The (kind, id) of the object that a tenant or operator knows the scope by."""
+    if scope.kind in ("port", "neighbour", "own addresses"):
+        return "port", scope.id
+    if scope.kind in ("subnet", "network"):
+        return scope.kind, scope.id
+    if scope.kind in ("copies", "member"):
+        return "network", scope.id.split(" ", 1)[0]
+    if scope.kind in ("peer", "self"):
+        return "hypervisor", scope.id
+    return None
+
+
+class Session:
+    """Made when a switch has identified itself; `close()` when it is gone."""
+
+    def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler,
+                 adopt: Callable[[dict[Key, Link | None]], None]) -> None:
+        """`adopt` takes Link facts into the model and wakes whom they concern."""
+        self.switch = switch
+        self._links = links
+        self._database = database
+        self._compiler = compiler
+        self._adopt = adopt
+        self._replica = Replica(compiler, switch.host)
+        self._wake = runtime.Signal()
+        self._links_changed = True
+        self._told: dict[str, int] = {}
+        self._thread = runtime.spawn(self._run)
+
+    @property
+    def host(self) -> str:
+        return self.switch.host
+
+    def groups(self) -> set[Group]:
+        return set(self._replica.groups())
+
+    def wake(self) -> None:
+        """Something may have changed: look."""
+        self._wake.set()
+
+    def relink(self, links: dict[str, int]) -> None:
+        """The switch's ports, whole."""
+        self._links = links
+        self._links_changed = True
+        self._wake.set()
+
+    def distrust(self) -> None:
+        """Somebody else wrote to the switch: compare with its dump."""
+        self._replica.synced = False
+        self._wake.set()
+
+    def close(self) -> None:
+        self._thread.kill()
+
+    def _run(self) -> None:
+        delay: float = 0
+        while True:
+            if not self._wake.wait(delay or AUDIT) and not delay:
+                self._replica.synced = False
+            try:
+                self._step()
+                delay = 0
+            except (Disconnected, TimeoutError) as error:
+                LOG.warning("%s: %s", self.host, error)
+                self.switch.close(str(error))
+                return
+            except Exception:
+                LOG.exception("%s: looking again in %s s", self.host, RETRY)
+                delay = RETRY
+
+    def _step(self) -> None:
+        if self._links_changed:
+            self._links_changed = False
+            self._report_links(self._links)
+        plan = self._plan()
+        while plan is None or plan.delta or not self._replica.synced:
+            plan = plan or self._plan_from_dump()
+            try:
+                self.switch.push(plan.delta)
+            except Refused as refused:
+                self._quarantine(plan, refused)
+            else:
+                self._replica.acknowledge(plan)
+            plan = self._plan()
+        self._replica.acknowledge(plan)
+        self._acknowledge_ports()
+
+    def _plan(self) -> Plan | None:
+        return self._replica.plan() if self._replica.synced else None
+
+    def _plan_from_dump(self) -> Plan:
+        have = Counter((count.table, count.cookie) for count in self.switch.dump())
+        return self._replica.plan_from_dump(have, self.switch.meters())
+
+    def _quarantine(self, plan: Plan, refused: Refused) -> None:
+        guilty = plan.blame([culprit for culprit, _ in refused.flows])
+        if not guilty:
+            raise refused
+        why = "; ".join(sorted({reason for _, reason in refused.flows}))
+        with self._database.write() as session:
+            for change in guilty:
+                LOG.error("%s refuses %s: %s", self.host, change.scope, why)
+                self._replica.quarantine(change)
+                named = subject(change.scope)
+                if named is not None:
+                    status.report_error(session, *named, self.host, f"refused by hypervisor {self.host}: {why}")
+
+    def _report_links(self, links: dict[str, int]) -> None:
+        """Tell the model which interfaces the switch has, and the database which VIFs came and went."""
+        store = self._compiler.store
+        known = store.elements(Key("interfaces of host", self.host))
+        changes: dict[Key, Link | None] = {
+            Key("link", (self.host, name)): Link(self.host, name, number) for name, number in links.items()
+        }
+        changes.update((Key("link", (self.host, name)), None) for name in known - links.keys())
+        with self._database.write() as session:
+            plugging.interfaces_reported(session, self.host, frozenset(links))
+            status.set_alive(session, self.host, True)
+        self._told.clear()
+        self._adopt(changes)
+
+    def _acknowledge_ports(self) -> None:
+        """The switch holds all flows of what is plugged here: say so once for each plugging."""
+        store = self._compiler.store
+        ready: dict[str, int] = {}
+        view = View(store, self.host)
+        for port_id in store.elements(Key("attachments of host", self.host)):
+            attachment = view.attachment(port_id)
+            if attachment is None or self._told.get(port_id) == attachment.plugging:
+                continue
+            if not self._stuck(port_id) and view.link(self.host, attachment.interface) is not None:
+                ready[port_id] = attachment.plugging
+        if ready:
+            with self._database.write() as session:
+                status.acknowledge(session, ready)
+            self._told.update(ready)
+
+    def _stuck(self, port_id: str) -> bool:
+        return any(scope.id == port_id for scope in (*self._replica.stuck, *self._compiler.faults))
