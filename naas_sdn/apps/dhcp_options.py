@@ -111,7 +111,7 @@ def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
 
 
 def identity(server: IPv4Address, request: Message) -> dict[int, bytes]:
-    """What every answer begins and ends with: who we are, and the client's own identifier (RFC 6842)."""
+    """What every answer says, a refusal too: who we are, and the client's own identifier (RFC 6842)."""
     options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: server.packed}
     client = request.options.get(Option.CLIENT_IDENTIFIER)
     if client is not None:

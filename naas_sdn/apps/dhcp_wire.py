@@ -99,7 +99,7 @@ class Message:
 
 
 def _collect(area: bytes, options: dict[int, bytes]) -> bool:
-    """Add one area's options, joining the parts of split ones; False if they overrun it or do not end."""
+    """Add one area's options, joining the parts of split ones; False if no end mark follows them in it."""
     at, size = 0, len(area)
     while at < size:
         code = area[at]
@@ -112,8 +112,6 @@ def _collect(area: bytes, options: dict[int, bytes]) -> bool:
             return False
         start = at + 2
         at = start + area[at + 1]
-        if at > size:
-            return False
         value = area[start:at]
         options[code] = options[code] + value if code in options else value
     return False

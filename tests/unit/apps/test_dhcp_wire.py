@@ -68,15 +68,15 @@ def test_long_values_travel_in_parts():
     assert message.options == {121: value, 12: b"vm"}
 
 
-def test_options_may_go_on_in_file_and_then_in_sname():
+@pytest.mark.parametrize(("overload", "value"), [
+    (b"", b"a"), (b"\x34\1\1", b"ab"), (b"\x34\1\2", b"ac"), (b"\x34\1\3", b"abc"),
+])
+def test_options_may_go_on_in_file_and_then_in_sname(overload, value):
     sname = encoded(77, b"c") + b"\xff"
     file = encoded(77, b"b") + b"\xff"
     head = DISCOVER[:44] + sname.ljust(64, b"\0") + file.ljust(128, b"\0") + DISCOVER[236:240]
-    options = (b"\x35\1\1", encoded(77, b"a"))
-    both = parse(with_options(*options, b"\x34\1\3\xff", head=head))
-    assert both is not None and both.options[77] == b"abc"
-    neither = parse(with_options(*options, b"\xff", head=head))
-    assert neither is not None and neither.options[77] == b"a"
+    message = parse(with_options(b"\x35\1\1", encoded(77, b"a"), overload, b"\xff", head=head))
+    assert message is not None and message.options[77] == value
 
 
 @pytest.mark.parametrize(("what", "data"), [

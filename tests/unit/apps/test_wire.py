@@ -54,6 +54,13 @@ def test_os_ken_sees_the_addresses_that_were_meant():
     assert parsed.protocols[0].dst == "02:aa:bb:cc:dd:01"
 
 
+def test_a_sum_of_zero_is_written_as_all_ones():
+    zeros = wire.build_udp(SOURCE, TARGET, 1, 2, b"\0\0")
+    frame = wire.build_udp(SOURCE, TARGET, 1, 2, zeros[40:42])
+    assert frame[40:42] == b"\xff\xff"
+    assert wire.parse_udp(frame) is not None
+
+
 def test_what_follows_the_packet_is_no_part_of_it():
     assert wire.parse_udp(FRAME + bytes(20)) == wire.parse_udp(FRAME)
 
