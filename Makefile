@@ -25,9 +25,11 @@ lint: install   ## ruff and mypy
 
 test: lint      ## lint, then every test that is not slow
 	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" tests/mininet
 
 test-all: lint  ## all tests, the slow ones too
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/mininet
 
 bench: install  ## the figures, as a table
 	$(BIN)/python -m bench
