@@ -60,7 +60,7 @@ def imports(path: str, source: str) -> Iterator[Import]:
 
 def part_of(path: str) -> str:
     """The part of the package that a file belongs to: its first folder, or the name of a file at the top."""
-    return path.split("/")[0].removesuffix(".py")
+    return path.split("/", maxsplit=1)[0].removesuffix(".py")
 
 
 def breaches(path: str, source: str) -> Iterator[str]:
