@@ -1,6 +1,11 @@
 """A laboratory of hypervisors, machines and a controller, all of them real; see lab.py for the way in."""
+from tests.mininet.lab.api import Api, ApiRefused
+from tests.mininet.lab.controller import Controller
+from tests.mininet.lab.lab import Lab
+from tests.mininet.lab.machine import Machine
 from tests.mininet.lab.nodes import VM, Hypervisor
 from tests.mininet.lab.topology import LabFailed, Topology
 from tests.mininet.lab.waiting import eventually
 
-__all__ = ["VM", "Hypervisor", "LabFailed", "Topology", "eventually"]
+__all__ = ["VM", "Api", "ApiRefused", "Controller", "Hypervisor", "Lab", "LabFailed", "Machine", "Topology",
+           "eventually"]

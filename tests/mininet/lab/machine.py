@@ -145,8 +145,8 @@ class Machine:
             settings = self.directory / "dhclient.conf"
             settings.write_text(
                 "option classless-routes code 121 = array of unsigned integer 8;\ntimeout 15;\nretry 1;\n"
-                "initial-interval 1;\nrequest subnet-mask, broadcast-address, routers, domain-name, domain-name-servers, "
-                "interface-mtu, classless-routes, dhcp-server-identifier;\n")
+                "initial-interval 1;\nrequest subnet-mask, broadcast-address, routers, domain-name, "
+                "domain-name-servers, interface-mtu, classless-routes, dhcp-server-identifier;\n")
             command = ["dhclient", "-4", "-1", "-cf", str(settings), "-sf", str(script), "-pf", str(pid),
                        "-lf", str(self.directory / "leases"), *options, "eth0"]
             (self.directory / "leases").touch()

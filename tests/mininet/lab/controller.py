@@ -1,0 +1,114 @@
+"""The controller as it is run in production: a process of its own, configured by a file."""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+from tests.support.openvswitch import PATH, CommandFailed
+
+READY = 30
+"""Seconds it may take to answer; on a busy machine importing alone takes several."""
+
+
+class Controller:
+    """`naas-sdn serve`, its SQLite database and log in `directory`, switches expected on `openflow_host`:6653."""
+
+    def __init__(self, directory: Path, openflow_host: str) -> None:
+        self.log = directory / "controller.log"
+        self.config = directory / "naas-sdn.conf"
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.config.write_text(f"""\
+[database]
+connection = sqlite:///{directory}/naas.db
+[api]
+host = 127.0.0.1
+port = {self.port}
+[openflow]
+host = {openflow_host}
+port = 6653
+echo_interval = 1
+[statistics]
+interval = 0.5
+""")
+
+    def command(self, *arguments: str) -> str:
+        """What a `naas-sdn` command prints. Raises CommandFailed."""
+        done = subprocess.run([*_naas_sdn(), *arguments, "--config-file", str(self.config)], capture_output=True,
+                              text=True, check=False, stdin=subprocess.DEVNULL, env=_environment(), timeout=60)
+        if done.returncode:
+            raise CommandFailed(f"naas-sdn {' '.join(arguments)}: {done.stderr.strip()[-800:]}")
+        return done.stdout.strip()
+
+    def start(self) -> None:
+        """Start it and wait until it serves. Raises CommandFailed with the log's end if it does not."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen([*_naas_sdn(), "serve", "--config-file", str(self.config)], stdout=log,
+                                             stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                                             env=_environment())
+        deadline = time.monotonic() + READY
+        while not self._answers():
+            if self._process.poll() is not None:
+                raise CommandFailed(f"naas-sdn serve ended at once:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"naas-sdn serve does not answer after {READY} s:\n{self.tail()}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """SIGKILL: no farewell to anybody."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int | None:
+        """SIGTERM, and its exit status; None when it was not running."""
+        return self._end(signal.SIGTERM)
+
+    def tail(self, lines: int = 30) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def complaints(self) -> list[str]:
+        """Lines of the log that tell of a bug: tracebacks and errors."""
+        return [line for line in self.log.read_text(errors="replace").splitlines()
+                if " ERROR " in line or " CRITICAL " in line or line.startswith("Traceback")]
+
+    def _answers(self) -> bool:
+        with requests.Session() as session:
+            session.trust_env = False
+            try:
+                return session.get(f"{self.url}/healthcheck", timeout=5).ok
+            except requests.RequestException:
+                return False
+
+    def _end(self, how: signal.Signals) -> int | None:
+        if self._process is None:
+            return None
+        process, self._process = self._process, None
+        process.send_signal(how)
+        try:
+            return process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            # A stop that hangs shows as the status of SIGKILL.
+            process.kill()
+            return process.wait()
+
+
+def _naas_sdn() -> list[str]:
+    return [sys.executable, "-m", "naas_sdn"]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": PATH, "PYTHONUNBUFFERED": "1"}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
