@@ -1,14 +1,14 @@
 """What changed, written in the transaction that changed it and read in the order of commits.
 
-A listener on the session's flush writes it, so whoever changes a row need not remember to; bulk statements would pass
-it by and are not used on journalled tables (a test looks).
+Listeners on the flush write it, so whoever changes a row need not remember to; bulk statements would pass them
+by and are not used on journalled tables (a test looks).
 """
 from __future__ import annotations
 
+from sqlalchemy import Connection, event, insert, inspect, select
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import event, inspect, select
 from sqlalchemy import func as sql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapper, Session, object_session
 
 from naas_sdn.db.rows import (
     AllocationRow,
@@ -29,7 +29,7 @@ from naas_sdn.db.rows import (
 
 UNSEEN = frozenset((
     "name", "description", "created_at", "updated_at", "revision_number", "shared", "next_number", "is_default",
-    "allocation_pools", "acknowledged", "refusal", "alive", "profile", "vnic_type", "host_id", "source",
+    "allocation_pools", "acknowledged", "refusal", "alive", "profile", "vnic_type", "host_id", "source", "unplugged",
 ))
 """Columns that no flow depends on. A port's `name` is one: host names come from the address."""
 
@@ -65,22 +65,34 @@ def subject(row: Row) -> tuple[str, str] | None:
             return None
 
 
-def follow(session: Session) -> set[tuple[str, str]]:
-    """Journal this session's changes; the returned set fills with their subjects as they are flushed."""
-    recorded: set[tuple[str, str]] = set()
-
-    @event.listens_for(session, "after_flush")
-    def record(session: Session, _: object) -> None:
-        changed = [*session.new, *session.deleted, *(row for row in session.dirty if _seen(row))]
-        for key in dict.fromkeys(filter(None, map(subject, changed))):
-            if key not in recorded:
-                recorded.add(key)
-                session.execute(_INSERT, {"kind": key[0], "object_id": key[1]})
-
-    return recorded
+def recorded(session: Session) -> set[tuple[str, str]]:
+    """The subjects that this session's flushes have journalled so far."""
+    subjects: set[tuple[str, str]] = session.info.setdefault(__name__, set())
+    return subjects
 
 
-_INSERT = JournalRow.__table__.insert()  # type: ignore[attr-defined]
+# Events of the mapper: the session's own lists do not have what a delete-orphan cascade removes.
+@event.listens_for(Row, "after_insert", propagate=True)
+@event.listens_for(Row, "after_delete", propagate=True)
+def _made_or_gone(_: Mapper[Row], connection: Connection, row: Row) -> None:
+    _record(connection, row)
+
+
+@event.listens_for(Row, "after_update", propagate=True)
+def _changed(_: Mapper[Row], connection: Connection, row: Row) -> None:
+    if _seen(row):
+        _record(connection, row)
+
+
+def _record(connection: Connection, row: Row) -> None:
+    key, session = subject(row), object_session(row)
+    if key is None or session is None or key in recorded(session):
+        return
+    recorded(session).add(key)
+    connection.execute(_INSERT, {"kind": key[0], "object_id": key[1]})
+
+
+_INSERT = insert(JournalRow)
 
 
 def _seen(row: Row) -> bool:

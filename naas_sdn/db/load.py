@@ -42,11 +42,17 @@ BURST = 0.3
 """Part of a second's worth that a bit-rate limit lets through at once; TCP starves on less (measured)."""
 
 GATEWAY_MAC = 0xFA163F000000
-"""Base of the MACs of gateways that no port holds; the subnet's key makes it unique."""
+"""Base of the MACs of gateways; the subnet's key makes it unique. A router's interface on the gateway's address has
+it too, so that machines need not ask again when a router comes or goes."""
 
 
 def number_of(mac: str) -> int:
     return int(mac.replace(":", ""), 16)
+
+
+def mac_of(number: int) -> str:
+    """48 bits as the API writes them."""
+    return number.to_bytes(6).hex(":")
 
 
 def network(row: NetworkRow, key: int) -> Network:

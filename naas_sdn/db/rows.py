@@ -89,6 +89,8 @@ class PortRow(Owned):
     port_security_enabled: Mapped[bool] = mapped_column(default=True)
     qos_policy_id: Mapped[str | None] = mapped_column(ForeignKey("qos_policies.id"), index=True)
     host_id: Mapped[str] = mapped_column(String(255), default="")
+    unplugged: Mapped[bool] = mapped_column(default=False)
+    """By the API: an interface of its name does not plug it again until it is bound to a host."""
     vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
     profile: Mapped[dict[str, Any]]
     key: Mapped[int] = mapped_column(unique=True)

@@ -36,10 +36,10 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         with self._write_lock, Session(self._writer, expire_on_commit=False) as session:
-            recorded = journal.follow(session)
             with session.begin():
                 yield session
-        if recorded:
+            changed = bool(journal.recorded(session))
+        if changed:
             for nudge in self.on_commit:
                 nudge()
 

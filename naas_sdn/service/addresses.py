@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.load import GATEWAY_MAC, mac_of, number_of
 from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, SubnetRow, new_id
 from naas_sdn.errors import InvalidInput, InvalidIpForNetwork, IpAddressGenerationFailure, MacAddressInUse
 from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
@@ -86,12 +87,8 @@ def _record(session: Session, port: PortRow, subnet: SubnetRow, ip: IPv4Address)
 
 
 def new_port(session: Session, network: NetworkRow, attributes: Attributes) -> PortRow:
-    """A port row with key, number and MAC, not yet with addresses. Raises MacAddressInUse."""
-    mac = attributes.get("mac_address")
-    if mac is None:
-        mac = free_mac(session, network.id)
-    else:
-        require_free_mac(session, network.id, mac)
+    """A port row with key, number and MAC (any, unless given), not yet with addresses. Raises MacAddressInUse."""
+    mac = attributes.get("mac_address") or free_mac(session, network.id)
     row = PortRow(**{"id": new_id(), "profile": {}, "allocations": [], "vif": None, **attributes,
                      "network_id": network.id, "mac_address": mac, "number": network.next_number,
                      "key": new_key(session)})
@@ -102,6 +99,10 @@ def new_port(session: Session, network: NetworkRow, attributes: Attributes) -> P
 
 
 def require_free_mac(session: Session, network_id: str, mac: str) -> None:
+    """Raises MacAddressInUse when a port of the network has it, or gateways might."""
+    if number_of(mac) >> 24 == GATEWAY_MAC >> 24:
+        raise MacAddressInUse(f"Unable to complete operation for network {network_id}. The mac address {mac} is in "
+                              f"the range of gateways ({mac_of(GATEWAY_MAC)}/24).")
     if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id, PortRow.mac_address == mac)):
         raise MacAddressInUse(f"Unable to complete operation for network {network_id}. "
                               f"The mac address {mac} is in use.")
@@ -110,8 +111,7 @@ def require_free_mac(session: Session, network_id: str, mac: str) -> None:
 def free_mac(session: Session, network_id: str) -> str:
     """Raises MacAddressInUse when the network's range is as good as full."""
     for _ in range(MAC_TRIES):
-        digits = f"{MAC_BASE | random.getrandbits(24):012x}"
-        mac = ":".join(digits[index:index + 2] for index in range(0, 12, 2))
+        mac = mac_of(MAC_BASE | random.getrandbits(24))
         if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id,
                                                    PortRow.mac_address == mac)) is None:
             return mac

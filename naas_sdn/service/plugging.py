@@ -61,17 +61,22 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
         raise PortInUse(f"Port {port.id} is plugged to {port.vif.interface} of hypervisor {port.vif.host}; "
                         f"unplug it first.")
     port.vif = VifRow(port_id=port.id, host=host, interface=interface, slot=_free_slot(session, host), source=source)
-    port.host_id = host
+    port.host_id, port.unplugged = host, False
     session.flush()
     session.refresh(port.vif, ["hypervisor"])
     return port.vif
 
 
 def unplug(session: Session, port: PortRow) -> None:
-    """Raises VifNotFound when nothing is plugged."""
+    """It stays so, its interface there or not, until the API plugs the port or binds it to a host.
+
+    Raises VifNotFound when nothing is plugged.
+    """
     if port.vif is None:
         raise VifNotFound(f"of port {port.id}")
     port.vif = None
+    port.host_id, port.unplugged = "", True
+    touch(port)
     session.flush()
 
 
@@ -87,8 +92,8 @@ def _free_slot(session: Session, host: str) -> int:
 def interfaces_reported(session: Session, host: str, interfaces: Iterable[str]) -> None:
     """Bring the VIFs of a hypervisor in line with the interfaces that its switch has now.
 
-    A `tap` name plugs its port when that is bound to this hypervisor or to none. A second claim is refused and shown
-    on the VIF that stands, unless that one's interface is gone.
+    A `tap` name plugs its port when that is bound to this hypervisor, or to none and not unplugged. A second claim is
+    refused and shown on the VIF that stands, unless that one's interface is gone.
     """
     present = set(interfaces)
     vifs = list(session.scalars(select(VifRow).where(VifRow.host == host)))
@@ -109,7 +114,7 @@ def _claim(session: Session, host: str, interface: str) -> None:
     port = ports[0]
     vif = port.vif
     if vif is None:
-        if port.host_id in ("", host):
+        if port.host_id == host or (port.host_id == "" and not port.unplugged):
             plug(session, port, host, interface, "switch")
             touch(port)
         return

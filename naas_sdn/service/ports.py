@@ -57,6 +57,8 @@ class Ports:
         require_owner(context, attributes["project_id"], "create_port")
         self._restrict(context, network, attributes, "create_port")
         secure = attributes.get("port_security_enabled")
+        if attributes.get("mac_address") is not None:
+            addresses.require_free_mac(session, network.id, attributes["mac_address"])
         row = addresses.new_port(session, network, {
             **{name: attributes[name] for name in PLAIN if name in attributes},
             "port_security_enabled": network.port_security_enabled if secure is None else secure,
@@ -89,7 +91,7 @@ class Ports:
             row.vnic_type = attributes["binding:vnic_type"]
         if row.vif is not None and row.host_id not in ("", row.vif.host):
             # Bound elsewhere: what was plugged on the old hypervisor is not this port any more.
-            plugging.unplug(session, row)
+            row.vif = None
         self._policy(session, context, row)
         if "fixed_ips" in attributes:
             self._address(session, row, attributes["fixed_ips"] or [])
@@ -146,9 +148,6 @@ class Ports:
         row = visible_port(session, context, identifier)
         plugging.require_service(context, "unplug")
         plugging.unplug(session, row)
-        row.host_id = ""
-        touch(row)
-        session.flush()
         return {"port": self.show(session, context, [row])[0]}
 
     def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:

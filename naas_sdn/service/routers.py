@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 from sqlalchemy.orm import Session
 
-from naas_sdn.db import status
+from naas_sdn.db import load, status
 from naas_sdn.db.rows import PortRow, RouterInterfaceRow, RouterRow, SubnetRow
 from naas_sdn.errors import (
     BadRequest,
@@ -153,7 +153,7 @@ class Routers:
                             f"{holder.id} ({holder.device_owner or 'a machine'}).")
         port = addresses.new_port(session, subnet.network, {
             "project_id": row.project_id, "name": "", "device_owner": ROUTER_INTERFACE, "device_id": row.id,
-            "port_security_enabled": False})
+            "port_security_enabled": False, "mac_address": load.mac_of(load.gateway_mac(subnet.key))})
         addresses.give(session, self.plugins, port,
                        [{"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}])
         return port

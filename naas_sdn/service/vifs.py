@@ -62,8 +62,6 @@ class Vifs:
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = self._visible(session, context, identifier)
         plugging.require_service(context, "delete_vif")
-        row.port.host_id = ""
-        touch(row.port)
         plugging.unplug(session, row.port)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:

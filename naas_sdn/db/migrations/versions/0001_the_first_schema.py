@@ -149,6 +149,7 @@ def upgrade() -> None:
     sa.Column('port_security_enabled', sa.Boolean(), nullable=False),
     sa.Column('qos_policy_id', sa.String(length=36), nullable=True),
     sa.Column('host_id', sa.String(length=255), nullable=False),
+    sa.Column('unplugged', sa.Boolean(), nullable=False),
     sa.Column('vnic_type', sa.String(length=64), nullable=False),
     sa.Column('profile', sa.JSON(), nullable=False),
     sa.Column('key', sa.Integer(), nullable=False),
