@@ -122,6 +122,11 @@ class Machine:
         found: list[dict[str, Any]] = json.loads(self.inside("ip", "-j", "route"))
         return {route["dst"]: route["gateway"] for route in found if "gateway" in route}
 
+    def neighbour(self, ip: str) -> str:
+        """The MAC that ARP found for `ip`, empty when none."""
+        found: list[dict[str, Any]] = json.loads(self.inside("ip", "-j", "neigh", "show", ip, "dev", "eth0"))
+        return str(found[0].get("lladdr", "")) if found else ""
+
     def mtu(self) -> int:
         [card] = json.loads(self.inside("ip", "-j", "link", "show", "dev", "eth0"))
         return int(card["mtu"])

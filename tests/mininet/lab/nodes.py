@@ -80,6 +80,10 @@ class Hypervisor(Switch):
         self.ovs.stop()
         super().stop(deleteIntfs)
 
+    def in_touch(self) -> bool:
+        """True when br-int is connected to a controller at this moment."""
+        return "true" in self.ovs.vsctl("--bare", "--columns=is_connected", "list", "controller")
+
     def attach(self, interface: Any) -> None:
         """Plug an interface into br-int, as a hypervisor does when it starts a machine."""
         inside(self, "ip", "link", "set", str(interface), "up")
