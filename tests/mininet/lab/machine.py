@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,13 @@ card = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 card.bind(("eth0", 0))
 for line in sys.stdin:
     card.send(bytes.fromhex(line))
+"""
+SEND_UDP = """
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.bind((sys.argv[3], 0))
+for line in sys.stdin:
+    sender.sendto(bytes.fromhex(line), (sys.argv[1], int(sys.argv[2])))
 """
 LISTEN = """
 import socket, sys
@@ -51,11 +58,19 @@ class Lease:
     options: dict[str, str]
 
 
-@dataclass(slots=True)
 class Capture:
-    """Lines of tcpdump, complete when the capture is closed."""
+    """Lines of tcpdump, which prints to `output`; `lines` is complete when the capture is closed."""
 
-    lines: list[str] = field(default_factory=list)
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+        self.lines: list[str] = []
+
+    def so_far(self, pattern: str) -> list[str]:
+        """The lines that match, while it runs."""
+        return [line for line in _packets(self._output) if re.search(pattern, line)]
+
+    def close(self) -> None:
+        self.lines = _packets(self._output)
 
     def matching(self, pattern: str) -> list[str]:
         return [line for line in self.lines if re.search(pattern, line)]
@@ -235,6 +250,11 @@ class Machine:
         """Put whole Ethernet frames on eth0 as they are."""
         self.inside("python3", "-c", SEND, text="\n".join(frame.hex() for frame in frames))
 
+    def send_udp(self, address: str, port: int, payloads: Sequence[bytes], source: str = "") -> None:
+        """Datagrams from `source`, one of the machine's own addresses."""
+        self.inside("python3", "-c", SEND_UDP, address, str(port), source,
+                    text="\n".join(payload.hex() for payload in payloads))
+
     @contextmanager
     def listening(self, port: int) -> Iterator[None]:
         """Hold a UDP port open, so that what arrives there is not answered by an ICMP error."""
@@ -254,7 +274,7 @@ class Machine:
         with tempfile.TemporaryFile("w+", dir=self.directory) as output:
             process = self.spawn("tcpdump", "-i", "eth0", "-n", "-e", "-l", "-p", "--immediate-mode", "-Z", "root",
                                  *([expression] if expression else []), output=output.fileno())
-            capture = Capture()
+            capture = Capture(output)
             try:
                 while "listening on" not in _content(output):
                     if process.poll() is not None:
@@ -264,7 +284,11 @@ class Machine:
                 time.sleep(0.3)
             finally:
                 self.finish(process)
-                capture.lines += [line for line in _content(output).splitlines() if re.match(r"\d\d:\d\d:", line)]
+                capture.close()
+
+
+def _packets(file: IO[str]) -> list[str]:
+    return [line for line in _content(file).splitlines() if re.match(r"\d\d:\d\d:", line)]
 
 
 def _content(file: IO[str]) -> str:
