@@ -93,6 +93,9 @@ class OpenVswitch:
     def appctl(self, *arguments: str) -> str:
         return self._run("ovs-appctl", "--timeout=15", *arguments)
 
+    def version(self) -> str:
+        return self._run("ovs-vswitchd", "--version").splitlines()[0].rsplit(" ", 1)[-1]
+
     def log(self) -> str:
         """What ovs-vswitchd wrote so far."""
         return (self.directory / "ovs-vswitchd.log").read_text(errors="replace")

@@ -2,10 +2,10 @@
 from tests.mininet.lab.api import Api, ApiRefused
 from tests.mininet.lab.controller import Controller
 from tests.mininet.lab.lab import Lab
-from tests.mininet.lab.machine import Capture, Machine
+from tests.mininet.lab.machine import Capture, Machine, Pings
 from tests.mininet.lab.nodes import VM, Hypervisor
 from tests.mininet.lab.topology import LabFailed, Topology
 from tests.mininet.lab.waiting import eventually
 
 __all__ = ["VM", "Api", "ApiRefused", "Capture", "Controller", "Hypervisor", "Lab", "LabFailed", "Machine",
-           "Topology", "eventually"]
+           "Pings", "Topology", "eventually"]

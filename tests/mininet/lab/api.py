@@ -1,9 +1,12 @@
 """A thin client of the REST API, for one token."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import requests
+
+Watch = Callable[[requests.Response], None]
 
 
 class ApiRefused(Exception):
@@ -22,9 +25,12 @@ class ApiRefused(Exception):
 class Api:
     """`api.post("networks", {"name": "blue"})["id"]`; bodies are wrapped and unwrapped as Neutron has them."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, name: str, watch: Watch | None = None) -> None:
+        """`name` is the token's project; `watch` is told of every answer."""
         self.url = url
         self.token = token
+        self.name = name
+        self._watch = watch
         self._session = requests.Session()
         # A proxy from the environment has no business between two processes of this machine.
         self._session.trust_env = False
@@ -55,6 +61,8 @@ class Api:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._session.request(method, f"{self.url}/v2.0/{path}", timeout=30, **arguments)
+        if self._watch is not None:
+            self._watch(answer)
         if not answer.ok:
             raise ApiRefused(method, path, answer)
         body = answer.json() if answer.content else {}

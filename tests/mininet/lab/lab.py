@@ -1,10 +1,10 @@
 """The whole cloud in a box: topology, controller, tokens, and machines that are plugged by the API."""
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from tests.mininet.lab.api import Api
+from tests.mininet.lab.api import Api, Watch
 from tests.mininet.lab.controller import Controller
 from tests.mininet.lab.nodes import VM, Hypervisor
 from tests.mininet.lab.topology import Topology
@@ -19,8 +19,10 @@ class Lab(Topology):
     `operator` is the API for the provider (role admin); `tenant(name)` the one of a project of that name.
     """
 
-    def __init__(self, hypervisors: int = 2, tenants: tuple[str, ...] = ()) -> None:
+    def __init__(self, hypervisors: int = 2, tenants: tuple[str, ...] = (), watch: Watch | None = None) -> None:
+        """`watch` is told of every answer of the API."""
         super().__init__(hypervisors)
+        self._watch = watch
         self.controller = Controller(self.directory, f"{self.management}.1")
         self._apis: dict[str, Api] = {}
         self._expected = tenants
@@ -31,7 +33,7 @@ class Lab(Topology):
         self.controller.command("db", "upgrade")
         # Each command starts an interpreter: side by side they take half the time.
         with ThreadPoolExecutor(3) as pool:
-            work = [pool.submit(self.register, hypervisor) for hypervisor in self.hypervisors]
+            work: list[Future[Any]] = [pool.submit(self.register, hypervisor) for hypervisor in self.hypervisors]
             work += [pool.submit(self.tenant, name) for name in (OPERATOR, *self._expected)]
             for job in work:
                 job.result()
@@ -47,7 +49,7 @@ class Lab(Topology):
         if name not in self._apis:
             role = "admin" if name == OPERATOR else "member"
             secret = self.controller.command("token", "create", "--project", name, "--user", name, "--role", role)
-            self._apis[name] = Api(self.controller.url, secret)
+            self._apis[name] = Api(self.controller.url, secret, name, self._watch)
         return self._apis[name]
 
     def register(self, hypervisor: Hypervisor) -> None:

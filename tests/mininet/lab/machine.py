@@ -243,7 +243,7 @@ class Machine:
             server.finish(listening)
         total = json.loads(printed)["end"]
         if rate:
-            return float(total["sum"]["bits_per_second"]) * (1 - total["sum"]["lost_percent"] / 100) / 1e6
+            return float(total["sum"]["bits_per_second"] * (1 - total["sum"]["lost_percent"] / 100) / 1e6)
         return float(total["sum_received"]["bits_per_second"]) / 1e6
 
     def send(self, frames: Sequence[bytes]) -> None:

@@ -13,6 +13,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
@@ -50,7 +51,7 @@ class Topology:
         self._count = hypervisors
         self.net = Mininet(controller=None, build=False)
 
-    def __enter__(self) -> Topology:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -94,7 +95,7 @@ class Topology:
         """A machine with its card on `tap` of `hypervisor`, not yet plugged into br-int."""
         if name in self.machines:
             raise LabFailed(f"there is a machine {name} already")
-        machine = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
+        machine: VM = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
         self.net.addLink(machine, hypervisor, intfName1="eth0", intfName2=tap)
         machine.configure(mac, mtu)
         machine.interface, machine.hypervisor = tap, hypervisor
@@ -112,7 +113,7 @@ class Topology:
     def add_underlay_host(self, name: str, address: str) -> VM:
         """A machine on the underlay itself, such as an intruder there."""
         [fabric] = [switch for switch in self.net.switches if isinstance(switch, Fabric)]
-        machine = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
+        machine: VM = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
         link = self.net.addLink(machine, fabric, intfName1="eth0", intfName2=name)
         fabric.attach(link.intf2.name)
         machine.configure("02:de:ad:00:00:01", 1500)
