@@ -34,13 +34,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class FlowCount:
-    """One flow of a dump: its names and what it has counted, in packets and octets."""
+    """One flow of a dump: its names and what it has counted, in packets and octets.
+
+    `rendering` is a fingerprint of how the switch shows it; it has no meaning outside this process.
+    """
 
     table: int
     cookie: int
     packets: int
     octets: int
     seconds: float
+    rendering: int
 
 
 class Switch(Protocol):
@@ -84,5 +88,5 @@ class Fleet(Protocol):
     def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
         """A punt: registers IN and REASON, and the frame."""
 
-    def changed_behind(self, switch: Switch) -> None:
-        """Somebody else wrote to the switch."""
+    def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
+        """Somebody else added, changed or deleted these flows, by table and cookie."""

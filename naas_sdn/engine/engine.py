@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from naas_sdn import errors, runtime
@@ -122,10 +122,11 @@ class Engine:
             for frame in app.packet_in(view, PacketIn(switch.host, port.id, Reason(reason), data)):
                 switch.send(link.number, frame)
 
-    def changed_behind(self, switch: Switch) -> None:
+    def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
         session = self._session(switch)
         if session is not None:
-            session.distrust()
+            LOG.warning("%s: somebody else changed %d flows", switch.host, len(flows))
+            session.distrust(flows)
 
     def forget_absent(self) -> None:
         """After a start: a hypervisor that has not come back within GRACE is not alive, whatever the database says."""

@@ -6,7 +6,7 @@ switch refused is `stuck`: its last good program stays, all others go on, until 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from naas_sdn.apps.contract import Group, Scope
@@ -64,10 +64,12 @@ class Replica:
                     meters.update((meter.number, meter) for meter in kept.meters)
         return flows, meters
 
-    def plan_from_dump(self, have: Counter[tuple[int, int]], meters: Mapping[int, Meter]) -> Plan:
+    def plan_from_dump(self, have: Counter[tuple[int, int]], meters: Mapping[int, Meter],
+                       drifted: Collection[tuple[int, int]] = ()) -> Plan:
         """Bring a switch in step that holds these flows, by (table, cookie), and these meters.
 
-        A (table, cookie) that is there twice is removed first and, by the next plan, added again.
+        A (table, cookie) that is there twice is removed first and, by the next plan, added again; one that has
+        drifted is written over.
         """
         wanted, wanted_meters = self.desired()
         versions = {group: self._compiler.groups[group].version for group in self.groups()}
@@ -76,7 +78,7 @@ class Replica:
                         for change in self._compiler.groups[group].everything())
         return Plan(
             Delta(
-                add=tuple(flow for key, flow in wanted.items() if key not in have),
+                add=tuple(flow for key, flow in wanted.items() if key not in have or key in drifted),
                 remove=tuple(key for key in have if key not in wanted or key in doubled),
                 meters=tuple(meter for number, meter in wanted_meters.items() if meters.get(number) != meter),
                 drop_meters=tuple(number for number in meters if number not in wanted_meters),

@@ -6,8 +6,9 @@ acknowledge. It waits for a signal, never for a particular event; whatever went 
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from naas_sdn import runtime
 from naas_sdn.apps.contract import Group, Scope
@@ -15,12 +16,16 @@ from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Refused, Switch
+from naas_sdn.engine.renderings import Renderings
 from naas_sdn.engine.replica import Plan, Replica
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Link
 from naas_sdn.service import plugging
 
 LOG = logging.getLogger(__name__)
+
+DUMP_PAUSE = 0.2
+"""Seconds at least between two dumps of one switch."""
 
 RETRY = 1.0
 """Seconds before a step that failed is tried again."""
@@ -57,6 +62,9 @@ class Session:
         self._wake = runtime.Signal()
         self._links_changed = True
         self._told: dict[str, int] = {}
+        self._suspects: set[tuple[int, int]] = set()
+        self._renderings = Renderings()
+        self._dumped = 0.0
         self._thread = runtime.spawn(self._run)
 
     @property
@@ -76,8 +84,9 @@ class Session:
         self._links_changed = True
         self._wake.set()
 
-    def distrust(self) -> None:
-        """Somebody else wrote to the switch: compare with its dump."""
+    def distrust(self, flows: Collection[tuple[int, int]]) -> None:
+        """Somebody else touched these flows: compare with a dump, and write them again whatever it shows."""
+        self._suspects.update(flows)
         self._replica.synced = False
         self._wake.set()
 
@@ -121,8 +130,14 @@ class Session:
         return self._replica.plan() if self._replica.synced else None
 
     def _plan_from_dump(self) -> Plan:
-        have = Counter((count.table, count.cookie) for count in self.switch.dump())
-        return self._replica.plan_from_dump(have, self.switch.meters())
+        # Who fights over a switch must not keep the controller busy.
+        runtime.sleep(max(0.0, self._dumped + DUMP_PAUSE - time.monotonic()))
+        suspects, self._suspects = self._suspects, set()
+        dump = self.switch.dump()
+        self._dumped = time.monotonic()
+        have = Counter((count.table, count.cookie) for count in dump)
+        drifted = self._renderings.drifted(dump, suspects)
+        return self._replica.plan_from_dump(have, self.switch.meters(), drifted)
 
     def _quarantine(self, plan: Plan, refused: Refused) -> None:
         guilty = plan.blame([culprit for culprit, _ in refused.flows])

@@ -98,6 +98,8 @@ class Southbound:
         connection.on_close = gone
         connection.on_packet_in = punt
         connection.on_ports = lambda: self._fleet.links(switch, switch.links())
+        connection.on_foreign_change = lambda flows: self._fleet.changed_behind(switch, flows)
+        connection.post(codec.monitor_request())
         self._fleet.connected(switch, switch.links())
         runtime.spawn(self._probe, connection)
 

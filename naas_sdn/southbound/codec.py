@@ -171,6 +171,32 @@ def flow_stats_request(table: int = 0xFF) -> bytes:
         "!HH4xB3xII4xQQ", of.MP_FLOW, 0, table, of.PORT_ANY, of.GROUP_ANY, 0, 0) + _EMPTY_MATCH)
 
 
+def monitor_request() -> bytes:
+    """Tell of every change to any flow; one of our own by its transaction ID only (ONF extension 187)."""
+    flags = of.MONITOR_ADD | of.MONITOR_DELETE | of.MONITOR_MODIFY
+    monitor = struct.pack("!IHHIB3x", 1, flags, 4, of.PORT_ANY, 0xFF) + _EMPTY_MATCH
+    return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xII", of.MP_EXPERIMENTER, 0, of.ONF, of.FLOW_MONITOR)
+                    + monitor)
+
+
+def foreign_changes(body: bytes) -> Iterator[tuple[int, int]]:
+    """(table, cookie) of the flows that others changed, by one part of a monitor's updates. Raises Malformed."""
+    if len(body) < 8 or struct.unpack_from("!II", body) != (of.ONF, of.FLOW_MONITOR):
+        raise Malformed("an experimenter's multipart reply that was not asked for")
+    offset, end = 8, len(body)
+    while offset < end:
+        if end - offset < 8:
+            raise Malformed("half a flow update")
+        size, event = struct.unpack_from("!HH", body, offset)
+        if size < 8 or offset + size > end:
+            raise Malformed(f"a flow update of {size} bytes")
+        if event != of.MONITOR_ABBREVIATED:
+            if size < 24:
+                raise Malformed(f"a full flow update of {size} bytes")
+            yield struct.unpack_from("!BxQ", body, offset + 14)
+        offset += size
+
+
 def meter_config_request() -> bytes:
     return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xI4x", of.MP_METER_CONFIG, 0, of.METER_ALL))
 
@@ -192,7 +218,9 @@ def flow_stats(body: bytes) -> Iterator[FlowCount]:
         size, table, seconds, nanoseconds, cookie, packets, octets = _FLOW_STATS.unpack_from(body, offset)
         if size < 56 or offset + size > end:
             raise Malformed(f"a flow entry of {size} bytes")
-        yield FlowCount(table, cookie, packets, octets, seconds + nanoseconds / 1e9)
+        # Priority, timeouts and flags; then match and instructions.
+        rendering = hash(body[offset + 12:offset + 20] + body[offset + 48:offset + size]) & _ALL_COOKIE
+        yield FlowCount(table, cookie, packets, octets, seconds + nanoseconds / 1e9, rendering)
         offset += size
 
 

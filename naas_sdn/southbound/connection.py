@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
+from os_ken.base import app_manager  # noqa: F401 - os-ken's modules import each other; only this one can be first
 from os_ken.controller import ofp_event
 from os_ken.controller.controller import Datapath
 from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
@@ -83,6 +84,7 @@ class Connection(Datapath):  # type: ignore[misc]
         self.admitted = False
         self.on_packet_in: Callable[[codec.Punt], None] | None = None
         self.on_ports: Callable[[], None] | None = None
+        self.on_foreign_change: Callable[[Collection[tuple[int, int]]], None] | None = None
         self.on_close: Callable[[], None] | None = None
         self.lost = 0
         """Packet-outs that did not fit into the queue."""
@@ -246,6 +248,11 @@ class Connection(Datapath):  # type: ignore[misc]
         kind, xid = frame[1], int.from_bytes(frame[4:8])
         if kind == of.MULTIPART_REPLY:
             part, flags = int.from_bytes(frame[8:10]), int.from_bytes(frame[10:12])
+            if part == of.MP_EXPERIMENTER:
+                changed = frozenset(codec.foreign_changes(frame[16:]))
+                if changed and self.on_foreign_change is not None:
+                    self.on_foreign_change(changed)
+                return
             if part != of.MP_PORT_DESC:
                 self.requests.part(xid, frame[16:], bool(flags & of.MP_MORE))
                 return

@@ -1,12 +1,12 @@
 """A Fleet that admits what it is told to and remembers what it was told, and a southbound to go with it."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from naas_sdn import config, runtime
-from naas_sdn.engine.contract import Identity, Switch
+from naas_sdn.engine.contract import Fleet, Identity, Switch
 from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.southbound.app import Southbound
 
@@ -19,6 +19,7 @@ class RecordingFleet:
         self.interfaces: dict[str, dict[str, int]] = {}
         self.punts: list[tuple[str, int, int, bytes]] = []
         self.gone: list[str] = []
+        self.foreign: list[tuple[str, frozenset[tuple[int, int]]]] = []
 
     def admit(self, identity: Identity) -> str:
         self.identities.append(identity)
@@ -43,8 +44,8 @@ class RecordingFleet:
     def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
         self.punts.append((switch.host, in_key, reason, data))
 
-    def changed_behind(self, switch: Switch) -> None:
-        raise AssertionError("not expected")
+    def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
+        self.foreign.append((switch.host, frozenset(flows)))
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
@@ -58,14 +59,21 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
 
 
 @contextmanager
-def southbound(**options: Any) -> Iterator[tuple[Southbound, RecordingFleet]]:
-    """On an ephemeral port of the loopback."""
+def listening(fleet: Fleet, **options: Any) -> Iterator[Southbound]:
+    """A southbound on an ephemeral port of the loopback."""
     conf = config.load(files=[])
     for name, value in {"host": "127.0.0.1", "port": 0, **options}.items():
         conf.set_override(name, value, "openflow")
-    fleet = RecordingFleet()
     south = Southbound(conf, fleet)
     try:
-        yield south, fleet
+        yield south
     finally:
         south.stop()
+
+
+@contextmanager
+def southbound(**options: Any) -> Iterator[tuple[Southbound, RecordingFleet]]:
+    """With a fleet that remembers."""
+    fleet = RecordingFleet()
+    with listening(fleet, **options) as south:
+        yield south, fleet
