@@ -10,6 +10,7 @@ import logging
 import sys
 
 import click
+from oslo_config import cfg
 
 from naas_sdn import config
 from naas_sdn.commands.database import database
@@ -67,7 +68,7 @@ def main() -> None:
         cli.add_command(command)
     try:
         cli()
-    except NaasError as error:
+    except (NaasError, cfg.Error) as error:
         click.echo(f"naas-sdn: {error}", err=True)
         sys.exit(1)
 

@@ -35,7 +35,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     """Run the controller until SIGTERM or SIGINT."""
     database = open_database(conf)
     plugins = load_plugins(conf)
-    engine = _engine(database, plugins)
+    engine = _engine(database, plugins, conf.openflow.auto_register)
     dispatcher = Dispatcher(database, plugins.realisers())
     database.on_commit.append(dispatcher.nudge)
     LOG.info("%d objects", dispatcher.load())
@@ -128,10 +128,10 @@ class ApiWorkers:
                     self._processes[index] = self._start()
 
 
-def _engine(database: Database, plugins: Plugins) -> Engine:
+def _engine(database: Database, plugins: Plugins, auto_register: bool) -> Engine:
     """The engine of the OpenFlow plugins among `plugins`."""
     ours = [plugin for plugin in plugins.realisers() if isinstance(plugin, OpenFlow)]
-    engine = Engine(database, [app for plugin in ours for app in plugin.apps()])
+    engine = Engine(database, [app for plugin in ours for app in plugin.apps()], auto_register)
     for plugin in ours:
         plugin.realise_by(engine.apply)
     return engine

@@ -29,6 +29,9 @@ from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, SOURCE_NET, Flag, Reas
 MULTICAST = (1 << 40, 1 << 40)
 """The group bit of an Ethernet address (IEEE 802-2014 section 8.2.2)."""
 
+FLOOD_LIMIT = 500
+"""Hypervisors in one network's flood list. OVS cuts a longer list of actions short without a word (64 kB)."""
+
 METERS_PER_SLOT = 4
 """Meter numbers of a leased slot: punt, from, to, and one to spare."""
 
@@ -188,7 +191,11 @@ def _copies(view: View, network_id: str) -> Iterator[Flow]:
         copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
         local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
     remote: list[SetField | Resubmit | Fork] = []
-    for host in view.hosts_of(network_id):
+    hosts = view.hosts_of(network_id)
+    if len(hosts) > FLOOD_LIMIT + 1:
+        raise ValueError(f"network {network_id} has ports on {len(hosts)} hypervisors; broadcast and multicast reach "
+                         f"at most {FLOOD_LIMIT} others")
+    for host in hosts:
         peer = view.hypervisor(host) if host != view.host else None
         if peer is not None:
             remote.extend((SetField(OUT, peer.key), Resubmit(Table.OUTPUT)))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,9 +25,11 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_database(conf: config.ConfigOpts) -> Database:
-    """The database of `conf`, migrated to this version; made when it is a file that is not there."""
+    """The database of `conf`, migrated to this version; made when it is a file that is not there.
+
+    Raises ConfigurationError when it cannot be used.
+    """
     url = conf.database.connection
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(url)
     migrate(url)
-    return Database(url)
+    return database

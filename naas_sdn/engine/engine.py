@@ -15,6 +15,7 @@ from naas_sdn.engine.session import Session, subject
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Fact, Hypervisor, Link
 from naas_sdn.pipeline.tables import Reason
+from naas_sdn.service import hypervisors
 
 LOG = logging.getLogger(__name__)
 
@@ -39,11 +40,13 @@ class Description:
 class Engine:
     """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
 
-    def __init__(self, database: Database, apps: Iterable[App]) -> None:
+    def __init__(self, database: Database, apps: Iterable[App], auto_register: bool = False) -> None:
+        """`auto_register`: believe the dp_desc of switches that are not registered."""
         self._database = database
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
+        self._auto_register = auto_register
         self.compiler = Compiler(self._apps)
 
     # Facts, from the plugins
@@ -53,6 +56,9 @@ class Engine:
         changes = list(changes)
         faults = set(self.compiler.faults)
         touched = self.compiler.apply(changes)
+        for key, fact in changes:
+            if key.kind == "hypervisor":
+                self._readmit(key.id, fact)
         for session in list(self._sessions.values()):
             # A plug that changes no flow still waits for its acknowledgement.
             if touched & session.groups() or any(key.kind == "vif" for key, _ in changes):
@@ -70,6 +76,8 @@ class Engine:
         """
         store = self.compiler.store
         names = store.elements(Key("hypervisor of datapath", identity.datapath_id))
+        if not names and self._auto_register:
+            self._register(identity)
         if not names:
             raise errors.PolicyNotAuthorized(
                 f"Datapath {identity.datapath_id:016x} at {identity.address} is not registered; "
@@ -136,6 +144,24 @@ class Engine:
 
     def switches(self) -> list[Switch]:
         return [session.switch for session in self._sessions.values()]
+
+    def _register(self, identity: Identity) -> None:
+        """Raises PolicyNotAuthorized all the same: the switch is let in when the register has reached the model."""
+        says = Description.parse(identity.description)
+        try:
+            with self._database.write() as session:
+                hypervisors.register(session, says.name, identity.datapath_id, says.vtep or "", None)
+        except errors.NaasError as error:
+            raise errors.PolicyNotAuthorized(f"Datapath {identity.datapath_id:016x} at {identity.address} says it is "
+                                             f"{identity.description!r}: {error}") from error
+        raise errors.PolicyNotAuthorized(f"Datapath {identity.datapath_id:016x} has been registered as hypervisor "
+                                         f"{says.name}; it is admitted when it connects again.")
+
+    def _readmit(self, host: str, fact: Fact | None) -> None:
+        """The register changed: who is connected under it must ask again."""
+        session = self._sessions.get(host)
+        if session is not None and fact != session.registered:
+            session.switch.close("the register of hypervisors has changed")
 
     def _session(self, switch: Switch) -> Session | None:
         session = self._sessions.get(switch.host)

@@ -58,6 +58,8 @@ class Session:
         self._database = database
         self._compiler = compiler
         self._adopt = adopt
+        self.registered = compiler.store.fact(Key("hypervisor", switch.host))
+        """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
         self._wake = runtime.Signal()
         self._links_changed = True

@@ -5,6 +5,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
+from naas_sdn.errors import ConfigurationError
+
+SQLITE = "sqlite:///"
 
 
 def alembic_config(url: str) -> Config:
@@ -15,5 +21,13 @@ def alembic_config(url: str) -> Config:
 
 
 def migrate(url: str) -> None:
-    """Run what is missing; nothing when nothing is."""
-    command.upgrade(alembic_config(url), "head")
+    """Run what is missing; nothing when nothing is. A SQLite file is made when it is not there.
+
+    Raises ConfigurationError when the database cannot be used, or is of a later version.
+    """
+    try:
+        if url.startswith(SQLITE):
+            Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        command.upgrade(alembic_config(url), "head")
+    except (OSError, SQLAlchemyError, CommandError) as error:
+        raise ConfigurationError(f"[database] connection {url}: {error}") from error

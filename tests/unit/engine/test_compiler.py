@@ -3,16 +3,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
 from naas_sdn.apps.contract import Group, Scope
-from naas_sdn.apps.l2switch import L2Switch
+from naas_sdn.apps.l2switch import FLOOD_LIMIT, L2Switch
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.replica import Replica
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Fact, Network, Port
+from naas_sdn.model.values import Fact, Hypervisor, Network, Port
 from naas_sdn.pipeline.flow import Flow, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import Table
@@ -147,6 +148,20 @@ def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
     assert mine[Scope("rogue", "port", "b")].flows == (other,)
     compiler.apply([port("a", "")])
     assert not compiler.faults, "what blocked it is gone"
+
+
+def test_a_flood_list_that_the_switch_would_cut_short_is_refused_loudly() -> None:
+    """The network's last list stays, and the fault says how many are too many."""
+    compiler = compiled(topologies.network(1))
+    facts = [[(Key("hypervisor", f"hv{number}"), Hypervisor(f"hv{number}", number, number, IPv4Address(number))),
+              *vm(number, 1, number, ())] for number in range(1, FLOOD_LIMIT + 3)]
+    compiler.apply([pair for machine in facts[:-1] for pair in machine])
+    assert not compiler.faults
+    compiler.apply(facts[-1])
+    assert {scope.kind for scope in compiler.faults} == {"copies"}
+    assert f"on {FLOOD_LIMIT + 2} hypervisors" in next(iter(compiler.faults.values()))
+    kept = compiler.groups[Group("host", "hv1")].programs[Scope("l2switch", "copies", "net1", "hv1")]
+    assert any(len(flow.actions) >= 2 * FLOOD_LIMIT for flow in kept.flows)
 
 
 def test_two_ports_may_swap_addresses_in_one_change() -> None:

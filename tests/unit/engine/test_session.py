@@ -10,16 +10,19 @@ import pytest
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.db import status
+from naas_sdn.db.load import load_all
 from naas_sdn.db.migrations import migrate
 from naas_sdn.db.session import Database
-from naas_sdn.engine.contract import FlowCount
+from naas_sdn.engine.contract import FlowCount, Identity
 from naas_sdn.engine.engine import Engine
 from naas_sdn.engine.renderings import Renderings
+from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact
 from naas_sdn.pipeline.flow import Flow, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import IN, Reason, Table
+from naas_sdn.service import hypervisors
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
 from tests.support.fleet import listening, until
@@ -153,6 +156,34 @@ def test_a_rendering_is_learned_once_and_drift_is_told_once() -> None:
     # So is a suspect, and what was away.
     assert renderings.drifted([seen(2, 22), seen(3, 30)], {(60, 3)}) == {(60, 3)}
     assert renderings.drifted([seen(1, 11), seen(2, 22), seen(3, 31)], ()) == set()
+
+
+def test_a_changed_register_is_asked_again(cloud: Cloud) -> None:
+    """Whoever is not registered any more is cut off, and let in once he is."""
+    [registered] = [fact for key, fact in topologies.routed() if key == Key("hypervisor", "hv1")]
+    cloud.engine.apply([(Key("hypervisor", "hv1"), None)])
+    until(lambda: cloud.engine.switches() == [])
+    cloud.engine.apply([(Key("hypervisor", "hv1"), registered)])
+    until(lambda: len(cloud.engine.switches()) == 1 and in_step(cloud.engine, cloud.ovs))
+
+
+def test_a_laboratory_registers_who_comes(database: Database) -> None:
+    """By dp_desc; the dispatcher takes the register to the engine, and the switch comes again."""
+    engine = Engine(database, topologies.apps(), auto_register=True)
+    with listening(engine) as south, DummySwitch(7, "hv7;vtep=192.0.2.7") as ovs:
+        ovs.set_controller(f"tcp:127.0.0.1:{south.port}")
+        until(lambda: registered(database))
+        assert registered(database) == [("hv7", "0000000000000007", "192.0.2.7")]
+        with database.read() as session:
+            engine.apply(list(load_all(session)))
+        until(lambda: len(engine.switches()) == 1)
+    with pytest.raises(PolicyNotAuthorized, match="VTEP"):
+        engine.admit(Identity(8, "hv8", None, "192.0.2.8"))
+
+
+def registered(database: Database) -> list[tuple[str, str, str]]:
+    with database.read() as session:
+        return [(row.name, row.datapath_id, row.vtep) for row in hypervisors.listed(session)]
 
 
 def test_a_refused_flow_is_that_object_s_error_and_the_others_go_on(database: Database) -> None:
