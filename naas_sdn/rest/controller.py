@@ -102,9 +102,9 @@ class Controller:
         project = converted.pop("tenant_id", None)
         if project is not None and converted.setdefault("project_id", project) != project:
             raise HTTPBadRequest("'project_id' and 'tenant_id' do not match")
-        if converted.setdefault("project_id", context.project_id) != context.project_id and not context.is_admin:
+        if converted.setdefault("project_id", context.project_id) != context.project_id and not context.is_service:
             raise HTTPBadRequest("Specifying 'project_id' or 'tenant_id' other than the authenticated project in "
-                                 "request requires admin privileges")
+                                 "request requires admin or service privileges")
         return converted
 
     def _for_update(self, given: Any) -> dict[str, Any]:

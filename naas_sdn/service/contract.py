@@ -25,7 +25,7 @@ class Context:
 
     @property
     def is_service(self) -> bool:
-        """May speak of hypervisors: the operator, or the compute service."""
+        """May speak of hypervisors, and sees all projects: the operator, or the compute service."""
         return self.is_admin or "service" in self.roles
 
     @property

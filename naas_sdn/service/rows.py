@@ -59,7 +59,7 @@ def visible(session: Session, context: Context, row_class: type[R], identifier: 
             clause: ColumnElement[bool] | None) -> R:
     """The row, if the caller may see it. Raises `missing`, just as for one that is not there."""
     query = select(row_class).where(row_class.id == identifier)
-    if clause is not None and not context.is_admin:
+    if clause is not None and not context.is_service:
         query = query.where(clause)
     row: R | None = session.scalar(query)
     if row is None:
@@ -97,7 +97,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     column["tenant_id"] = column.get("project_id")
     column.update(columns or {})
     statement = select(row_class).options(*options).where(*conditions)
-    if clause is not None and not context.is_admin:
+    if clause is not None and not context.is_service:
         statement = statement.where(clause)
     for name, values in query.filters.items():
         if name in column:

@@ -2,3 +2,24 @@
 from naas_sdn import runtime
 
 runtime.start()
+
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from tests.api.wire import Wire  # noqa: E402
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    """The API on a database of its own, with all plugins."""
+    with Wire(tmp_path / "naas.db") as made:
+        yield made
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Wire]:
+    """The API without an L3 plugin."""
+    with Wire(tmp_path / "naas.db", l3="", ipconfig=[]) as made:
+        yield made

@@ -1,0 +1,113 @@
+"""The WSGI application on a SQLite file, asked with webob requests: no socket, everything else as served."""
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from webob import Request
+
+from naas_sdn import config
+from naas_sdn.db.migrations import migrate
+from naas_sdn.db.session import Database
+from naas_sdn.plugins.registry import load_plugins
+from naas_sdn.rest.resources import BY_PATH
+from naas_sdn.rest.wsgi import application
+from naas_sdn.service import hypervisors, tokens
+from naas_sdn.service.catalog import resources
+
+GONE = "00000000-0000-4000-8000-000000000000"
+"""The id of nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def error(self) -> str:
+        """Neutron's error type, of an error body that has all three keys."""
+        [(wrapper, error)] = self.body.items()
+        assert wrapper in ("NeutronError", "NotImplementedError"), self.body
+        assert set(error) == {"type", "message", "detail"}
+        return str(error["type"])
+
+    @property
+    def message(self) -> str:
+        return str(next(iter(self.body.values()))["message"])
+
+
+class Wire:
+    """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
+
+    def __init__(self, path: Path, **plugins: Any) -> None:
+        url = f"sqlite:///{path}"
+        migrate(url)
+        self.path = path
+        self.database = Database(url)
+        conf = config.load(files=[])
+        for name, value in plugins.items():
+            conf.set_override(name, value, "plugins")
+        chosen = load_plugins(conf)
+        self.app = application(self.database, resources(chosen, conf.network.underlay_mtu), chosen, conf)
+        self._tokens: dict[str, str] = {}
+        with self.database.write() as session:
+            hypervisors.register(session, "hv1", 1, "192.0.2.1", None)
+            hypervisors.register(session, "hv2", 2, "192.0.2.2", None)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.database.close()
+
+    def token(self, who: str) -> str:
+        if who not in self._tokens:
+            role = who if who in ("admin", "reader", "service") else "member"
+            with self.database.write() as session:
+                _, self._tokens[who] = tokens.issue(session, "alice" if who == "reader" else who, who, [role], 3600)
+        return self._tokens[who]
+
+    def ask(self, method: str, path: str, body: Any = None, *, who: str = "alice", raw: bytes | None = None,
+            **headers: str) -> Answer:
+        request = Request.blank(f"/v2.0/{path}", method=method)
+        request.headers["X-Auth-Token"] = self.token(who)
+        for name, value in headers.items():
+            request.headers[name.replace("_", "-")] = value
+        if raw is not None or body is not None:
+            request.body = raw if raw is not None else json.dumps(body).encode()
+        response = request.get_response(self.app)
+        assert response.headers["x-openstack-request-id"].startswith("req-")
+        if response.status_int == 204:
+            assert response.body == b""
+        else:
+            assert response.content_type == "application/json"
+        return Answer(response.status_int, json.loads(response.body) if response.body else None,
+                      dict(response.headers))
+
+    def make(self, collection: str, who: str = "alice", **attributes: Any) -> dict[str, Any]:
+        """A resource, by POST. Names may spell a colon as two underscores."""
+        member = BY_PATH[collection].member
+        named = {name.replace("__", ":"): value for name, value in attributes.items()}
+        answer = self.ask("POST", collection, {member: named}, who=who)
+        assert answer.status == 201, answer.body
+        made: dict[str, Any] = answer.body[member]
+        return made
+
+    def network(self, cidr: str | None = "10.0.0.0/24", who: str = "alice", **attributes: Any) -> dict[str, Any]:
+        """A network, with a subnet of this range; its `subnets` name it."""
+        network = self.make("networks", who, **attributes)
+        if cidr is not None:
+            network["subnets"] = [self.make("subnets", who, network_id=network["id"], ip_version=4, cidr=cidr)["id"]]
+        return network
+
+    def dump(self) -> list[str]:
+        """The whole database but its tokens, as SQL."""
+        with sqlite3.connect(self.path) as connection:
+            return [line for line in connection.iterdump() if '"tokens"' not in line]
