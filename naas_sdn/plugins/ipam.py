@@ -21,6 +21,12 @@ def sortable(ip: IPv4Address) -> str:
     return f"{int(ip):032x}"
 
 
+def is_host(network: IPv4Network, ip: IPv4Address) -> bool:
+    """An address of the range that a machine can have: not the network's, not the broadcast address (RFC 1122)."""
+    ends = (network.network_address, network.broadcast_address) if network.prefixlen < 31 else ()
+    return ip in network and ip not in ends
+
+
 class InternalIpam(IpamPlugin):
     """The next address after the highest in use, so a freed one rests; then any free one.
 
@@ -45,9 +51,7 @@ class InternalIpam(IpamPlugin):
         raise IpAddressGenerationFailure(f"No more IP addresses available on subnet {subnet.id} ({subnet.cidr}).")
 
     def _take(self, session: Session, subnet: SubnetRow, wanted: IPv4Address) -> IPv4Address:
-        network = IPv4Network(subnet.cidr)
-        ends = (network.network_address, network.broadcast_address) if network.prefixlen < 31 else ()
-        if wanted not in network or wanted in ends:
+        if not is_host(IPv4Network(subnet.cidr), wanted):
             raise InvalidIpForSubnet(f"IP address {wanted} is not a valid IP for subnet {subnet.id} ({subnet.cidr}).")
         if self._used(session, subnet, [int(wanted)]):
             raise IpAddressAlreadyAllocated(f"IP address {wanted} already allocated in subnet {subnet.id}.")

@@ -13,6 +13,7 @@ from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, SubnetRow, new_
 from naas_sdn.errors import InvalidInput, InvalidIpForNetwork, IpAddressGenerationFailure, MacAddressInUse
 from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.plugins.ipam import is_host
 from naas_sdn.service.contract import Attributes
 from naas_sdn.service.rows import new_key
 
@@ -34,6 +35,9 @@ def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attribu
         return
     if len(wanted) > MAX_FIXED_IPS:
         raise InvalidInput(f"Invalid input for fixed_ips: {len(wanted)} addresses, at most {MAX_FIXED_IPS}.")
+    named = [item["ip_address"] for item in wanted if item.get("ip_address") is not None]
+    if len(set(named)) < len(named):
+        raise InvalidInput(f"Invalid input for fixed_ips: {', '.join(sorted(named))} names an address twice.")
     plan = [(_subnet_for(port, subnets, item), item.get("ip_address")) for item in wanted]
     kept: list[AllocationRow] = []
     fresh: list[tuple[SubnetRow, IPv4Address | None]] = []
@@ -74,8 +78,9 @@ def _subnet_for(port: PortRow, subnets: list[SubnetRow], item: Attributes) -> Su
         return by_id[item["subnet_id"]]
     if item.get("ip_address") is None:
         raise InvalidInput("Invalid input for operation: IP allocation requires subnet_id or ip_address.")
+    wanted = ip_address(item["ip_address"])
     for subnet in subnets:
-        if ip_address(item["ip_address"]) in IPv4Network(subnet.cidr):
+        if isinstance(wanted, IPv4Address) and is_host(IPv4Network(subnet.cidr), wanted):
             return subnet
     raise InvalidIpForNetwork(f"IP address {item['ip_address']} is not a valid IP for any of the subnets on "
                               f"network {port.network_id}.")

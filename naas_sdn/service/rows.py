@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import KeyRow, Owned, now
@@ -102,9 +102,8 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     for name, values in query.filters.items():
         if name in column:
             statement = statement.where(_any_of(column[name], values))
-    order = [(column[name], descending) for name, descending in query.sorts if name in column]
-    if all(key is not row_class.id for key, _ in order):
-        order.append((row_class.id, False))
+    order = [(_ordered(column[name]), descending) for name, descending in query.sorts if name in column]
+    order.append((row_class.id, False))
     if query.marker is not None:
         after = session.execute(
             select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)).one_or_none()
@@ -116,6 +115,13 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
         statement = statement.limit(query.limit)
     rows = list(session.scalars(statement))
     return rows[::-1] if query.reverse else rows
+
+
+def _ordered(column: Any) -> ColumnElement[Any]:
+    """What sorts and compares as the column does, but is never NULL or a truth value."""
+    if isinstance(column.type, Boolean):
+        return cast(column, Integer)
+    return func.coalesce(column, "") if column.nullable else column
 
 
 def _any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:

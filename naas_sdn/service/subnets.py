@@ -24,6 +24,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.plugins.ipam import is_host
 from naas_sdn.service import addresses
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.networks import seen_by as networks_seen_by
@@ -198,7 +199,7 @@ def _gateway(cidr: IPv4Network, wanted: Any) -> IPv4Address | None:
     if gateway not in cidr:
         raise InvalidInput(f"Invalid input for operation: gateway_ip {gateway} is not in {cidr}; "
                            f"the L3 plugin routes for gateways inside their subnet.")
-    if cidr.prefixlen < 31 and gateway in (cidr.network_address, cidr.broadcast_address):
+    if not is_host(cidr, gateway):
         raise InvalidInput(f"Invalid input for operation: gateway_ip {gateway} is the network or broadcast address "
                            f"of {cidr}.")
     return gateway

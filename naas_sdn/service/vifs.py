@@ -74,7 +74,7 @@ class Vifs:
             if name in query.filters:
                 conditions.append(VifRow.port.has(column.in_(query.filters[name])))
         options = [joinedload(VifRow.port).selectinload(PortRow.allocations), joinedload(VifRow.hypervisor),
-                   joinedload(VifRow.port).joinedload(PortRow.network)]
+                   joinedload(VifRow.port).joinedload(PortRow.network), joinedload(VifRow.port).joinedload(PortRow.vif)]
         rows = find_rows(session, context, VifRow, query, VifNotFound, clause=VifRow.port.has(seen_by(context)),
                          conditions=conditions, options=options)
         return self._show(session, context, rows)

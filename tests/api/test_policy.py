@@ -1,0 +1,142 @@
+"""A tenant sees and changes his own: the rest is not there, or not his, and errors do not tell which."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.wire import GONE, Wire
+
+
+def furnish(wire: Wire, who: str = "alice") -> dict[str, str]:
+    """One of each, by path -> id."""
+    first, second = wire.network("10.1.0.0/24", who), wire.network("10.2.0.0/24", who)
+    port = wire.make("ports", who, network_id=first["id"])
+    router = wire.make("routers", who)
+    wire.ask("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": second["subnets"][0]}, who=who)
+    route = wire.make("routes", who, source_subnet_id=first["subnets"][0], destination_subnet_id=second["subnets"][0])
+    vif = wire.make("vifs", "service", port_id=port["id"], host="hv1", interface="tap1")
+    policy = wire.make("qos/policies", "admin", project_id=who)
+    return {"networks": first["id"], "subnets": first["subnets"][0], "ports": port["id"], "routers": router["id"],
+            "routes": route["id"], "vifs": vif["id"], "qos/policies": policy["id"]}
+
+
+MEMBERS = {"networks": "network", "subnets": "subnet", "ports": "port", "routers": "router", "routes": "route",
+           "qos/policies": "policy"}
+
+
+def test_another_tenant_s_things_are_not_there(wire: Wire) -> None:
+    """The very same answer as for an id that nothing has."""
+    things = furnish(wire)
+    before = wire.dump()
+    for path, identifier in things.items():
+        assert next(iter(wire.ask("GET", path, who="bob").body.values())) == []
+        for method in ("GET", "PUT", "DELETE"):
+            body = {MEMBERS[path]: {"name": "mine"}} if method == "PUT" and path in MEMBERS else None
+            if method == "PUT" and body is None:
+                continue
+            answer, nothing = (wire.ask(method, f"{path}/{i}", body, who="bob") for i in (identifier, GONE))
+            assert (answer.status, answer.error) == (404, nothing.error), (method, path)
+            assert answer.message.replace(identifier, GONE) == nothing.message
+    for path in ("networks", "ports", "vifs"):
+        assert wire.ask("GET", f"{path}/{things[path]}/statistics", who="bob").status == 404
+    for path, body in ((f"routers/{things['routers']}/add_router_interface", {"subnet_id": things["subnets"]}),
+                       (f"vifs/{things['vifs']}/attach_subnet", {"subnet_id": things["subnets"]})):
+        assert wire.ask("PUT", path, body, who="bob").status == 404
+    assert wire.dump() == before
+
+
+def test_foreign_ids_in_a_body_are_not_there_either(wire: Wire) -> None:
+    theirs, own = furnish(wire), wire.network("10.9.0.0/24", "bob")
+    port = wire.make("ports", "bob", network_id=own["id"])
+    router = wire.make("routers", "bob")
+    before = wire.dump()
+    attempts: list[tuple[str, str, Any]] = [
+        ("POST", "ports", {"port": {"network_id": theirs["networks"]}}),
+        ("POST", "subnets", {"subnet": {"network_id": theirs["networks"], "ip_version": 4, "cidr": "10.3.0.0/24"}}),
+        ("POST", "ports", {"port": {"network_id": own["id"], "qos_policy_id": theirs["qos/policies"]}}),
+        ("PUT", f"ports/{port['id']}", {"port": {"qos_policy_id": theirs["qos/policies"]}}),
+        ("PUT", f"networks/{own['id']}", {"network": {"qos_policy_id": theirs["qos/policies"]}}),
+        ("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": [{"subnet_id": theirs["subnets"]}]}}),
+        ("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": theirs["subnets"]}),
+        ("PUT", f"routers/{router['id']}/add_router_interface", {"port_id": theirs["ports"]}),
+        ("POST", "routes", {"route": {"source_subnet_id": own["subnets"][0],
+                                      "destination_subnet_id": theirs["subnets"]}}),
+    ]
+    for method, path, body in attempts:
+        answer = wire.ask(method, path, body, who="bob")
+        assert answer.status in (400, 404), (path, body, answer.body)
+        assert answer.status == 404 or "invalid subnet" in answer.message
+    assert wire.dump() == before
+
+
+def test_a_shared_network_is_seen_and_used_but_not_changed(wire: Wire) -> None:
+    shared = wire.network("10.1.0.0/24", "admin", shared=True)
+    assert [network["id"] for network in wire.ask("GET", "networks").body["networks"]] == [shared["id"]]
+    assert [subnet["id"] for subnet in wire.ask("GET", "subnets").body["subnets"]] == shared["subnets"]
+    port = wire.make("ports", network_id=shared["id"])
+    other = wire.make("ports", "bob", network_id=shared["id"])
+    assert [port["id"]] == [item["id"] for item in wire.ask("GET", "ports").body["ports"]]
+    assert wire.ask("GET", f"ports/{other['id']}").status == 404
+    refusals: list[tuple[str, str, Any]] = [
+        ("PUT", f"networks/{shared['id']}", {"network": {"name": "mine"}}),
+        ("DELETE", f"networks/{shared['id']}", None),
+        ("POST", "subnets", {"subnet": {"network_id": shared["id"], "ip_version": 4, "cidr": "10.8.0.0/24"}}),
+        ("DELETE", f"subnets/{shared['subnets'][0]}", None),
+        ("POST", "ports", {"port": {"network_id": shared["id"], "fixed_ips": [{"ip_address": "10.1.0.77"}]}}),
+        ("POST", "ports", {"port": {"network_id": shared["id"], "mac_address": "02:00:00:00:00:01"}}),
+        ("PUT", f"ports/{port['id']}", {"port": {"port_security_enabled": False}}),
+        ("POST", "ports", {"port": {"network_id": shared["id"], "device_owner": "network:dhcp"}}),
+        ("GET", f"networks/{shared['id']}/statistics", None),
+    ]
+    before = wire.dump()
+    for method, path, body in refusals:
+        answer = wire.ask(method, path, body)
+        assert (answer.status, answer.error) == (403, "PolicyNotAuthorized"), (method, path, body, answer.body)
+    assert wire.dump() == before
+    unshared = wire.ask("PUT", f"networks/{shared['id']}", {"network": {"shared": False}}, who="admin")
+    assert (unshared.status, unshared.error) == (409, "InvalidSharedSetting")
+
+
+def test_what_only_an_operator_or_the_compute_service_may_say(wire: Wire) -> None:
+    network = wire.network()
+    port = wire.make("ports", network_id=network["id"])
+    for method, path, body, status in (
+            ("POST", "networks", {"network": {"shared": True}}, 403),
+            ("POST", "networks", {"network": {"isolated": True}}, 403),
+            ("POST", "networks", {"network": {"project_id": "bob"}}, 400),
+            ("POST", "networks", {"network": {"project_id": "alice", "tenant_id": "bob"}}, 400),
+            ("POST", "ports", {"port": {"network_id": network["id"], "binding:host_id": "hv1"}}, 403),
+            ("POST", "vifs", {"vif": {"port_id": port["id"], "host": "hv1", "interface": "tap1"}}, 403),
+            ("PUT", f"ports/{port['id']}/plug", {"host": "hv1", "interface": "tap1"}, 403),
+            ("POST", "qos/policies", {"policy": {"shared": True}}, 403),
+    ):
+        assert wire.ask(method, path, body).status == status, (method, path, body)
+    assert wire.ask("GET", "hypervisors").body == {"hypervisors": []}
+    assert len(wire.ask("GET", "hypervisors", who="service").body["hypervisors"]) == 2
+    bound = wire.make("ports", "service", network_id=network["id"], project_id="alice", binding__host_id="hv1")
+    assert bound["project_id"] == "alice"
+
+
+def test_a_reader_reads(wire: Wire) -> None:
+    things = furnish(wire)
+    before = wire.dump()
+    for path, identifier in things.items():
+        assert wire.ask("GET", f"{path}/{identifier}", who="reader").status == 200
+        assert wire.ask("DELETE", f"{path}/{identifier}", who="reader").status == 403
+    for path, member in MEMBERS.items():
+        answer = wire.ask("PUT", f"{path}/{things[path]}", {member: {"name": "x"}}, who="reader")
+        assert answer.status == 403
+    assert wire.ask("POST", "networks", {"network": {}}, who="reader").status == 403
+    assert wire.dump() == before
+
+
+@pytest.mark.parametrize("attribute", ["id", "status", "created_at", "revision_number", "subnets",
+                                       "provider:network_type", "plugging", "acknowledged", "key", "__class__"])
+def test_nothing_else_can_be_assigned(wire: Wire, attribute: str) -> None:
+    network = wire.make("networks")
+    before = wire.dump()
+    for answer in (wire.ask("POST", "networks", {"network": {attribute: "x"}}),
+                   wire.ask("PUT", f"networks/{network['id']}", {"network": {attribute: "x"}})):
+        assert (answer.status, answer.error) == (400, "HTTPBadRequest")
+    assert wire.dump() == before
