@@ -5,10 +5,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from tests.mininet.lab.api import Api, Watch
-from tests.mininet.lab.controller import Controller
 from tests.mininet.lab.nodes import VM, Hypervisor
 from tests.mininet.lab.topology import Topology
 from tests.mininet.lab.waiting import eventually
+from tests.support.controller import Controller
 
 OPERATOR = "operator"
 
@@ -23,7 +23,7 @@ class Lab(Topology):
         """`watch` is told of every answer of the API."""
         super().__init__(hypervisors)
         self._watch = watch
-        self.controller = Controller(self.directory, f"{self.management}.1")
+        self.controller = Controller(self.directory, (f"{self.management}.1", 6653))
         self._apis: dict[str, Api] = {}
         self._expected = tenants
 

@@ -1,0 +1,121 @@
+"""Real OpenStack clients against `naas-sdn serve`, with the API in the controller and in processes of its own."""
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import openstack
+import pytest
+from openstack import exceptions
+from openstack.connection import Connection
+
+from tests.support.controller import Controller, free_port, run_command
+from tests.support.fleet import until
+
+
+# The SDK warns of its own future.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["in the controller", "two workers"])
+def controller(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    made = Controller(tmp_path_factory.mktemp("controller"), ("127.0.0.1", free_port()), workers=request.param)
+    made.start()
+    try:
+        yield made
+    finally:
+        status = made.stop()
+    assert (made.complaints(), status) == ([], 0)
+
+
+def connect(controller: Controller, project: str, role: str) -> Connection:
+    token = controller.command("token", "create", "--project", project, "--role", role)
+    return openstack.connect(auth_type="admin_token", auth={"endpoint": controller.url, "token": token},
+                             load_yaml_config=False, load_envvars=False, app_name="naas-sdn-tests")
+
+
+@pytest.fixture(scope="module")
+def cloud(controller: Controller) -> Iterator[Connection]:
+    with connect(controller, "alice", "member") as made:
+        yield made
+
+
+def test_a_tenant_s_day(cloud: Connection) -> None:
+    network = cloud.network.create_network(name="blue", description="mine")
+    assert (network.status, network.mtu, network.is_admin_state_up) == ("ACTIVE", 1450, True)
+    subnet = cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.0.0.0/24", name="blue-v4",
+                                         dns_nameservers=["9.9.9.9"])
+    assert subnet.gateway_ip == "10.0.0.1"
+    port = cloud.network.create_port(network_id=network.id, name="web")
+    assert port.fixed_ips == [{"subnet_id": subnet.id, "ip_address": "10.0.0.2"}]
+    router = cloud.network.create_router(name="r")
+    interface = cloud.network.add_interface_to_router(router, subnet_id=subnet.id)
+    assert cloud.network.get_port(interface["port_id"]).device_id == router.id
+    assert cloud.network.update_port(port, name="db").name == "db"
+    assert cloud.network.find_network("blue").id == network.id
+    assert [found.id for found in cloud.network.ports(network_id=network.id, name="db")] == [port.id]
+    assert [found.id for found in cloud.network.subnets(network_id=network.id)] == [subnet.id]
+    cloud.network.remove_interface_from_router(router, subnet_id=subnet.id)
+    for delete, thing in ((cloud.network.delete_port, port), (cloud.network.delete_router, router),
+                          (cloud.network.delete_subnet, subnet), (cloud.network.delete_network, network)):
+        delete(thing, ignore_missing=False)
+    assert cloud.network.find_network("blue") is None
+
+
+def test_errors_are_the_sdk_s_own(cloud: Connection) -> None:
+    with pytest.raises(exceptions.NotFoundException, match="could not be found"):
+        cloud.network.get_network("00000000-0000-4000-8000-000000000000")
+    with pytest.raises(exceptions.BadRequestException, match="mtu"):
+        cloud.network.create_network(mtu="much")
+    network = cloud.network.create_network()
+    cloud.network.create_port(network_id=network.id)
+    with pytest.raises(exceptions.ConflictException, match="in use"):
+        cloud.network.delete_network(network, ignore_missing=False)
+    with pytest.raises(exceptions.ForbiddenException):
+        cloud.network.create_network(is_shared=True)
+
+
+def test_pages_and_bulk(cloud: Connection) -> None:
+    network = cloud.network.create_network(name="paged")
+    made = cloud.network.create_ports([{"network_id": network.id, "name": f"p{number}"} for number in range(7)])
+    listed = [port.id for port in cloud.network.ports(network_id=network.id, limit=2)]
+    assert sorted(listed) == sorted(port.id for port in made)
+    assert len(set(listed)) == 7
+
+
+def test_policies_and_extensions(controller: Controller, cloud: Connection) -> None:
+    with connect(controller, "operator", "admin") as operator:
+        policy = operator.network.create_qos_policy(name="slow", is_shared=True)
+        rule = operator.network.create_qos_bandwidth_limit_rule(policy, max_kbps=1000, direction="ingress")
+        assert [found.id for found in operator.network.qos_bandwidth_limit_rules(policy)] == [rule.id]
+        assert operator.network.update_qos_bandwidth_limit_rule(rule, policy, max_kbps=2000).max_kbps == 2000
+    network = cloud.network.create_network(qos_policy_id=policy.id)
+    assert network.qos_policy_id == policy.id
+    assert cloud.network.find_extension("naas-route") is not None
+    assert cloud.network.find_extension("router") is not None
+
+
+def test_a_killed_worker_is_replaced(controller: Controller, cloud: Connection) -> None:
+    workers = controller.children()
+    if not workers:
+        assert "workers = 0" in controller.config.read_text()
+        return
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    until(lambda: len(set(controller.children()) - set(workers)) == 1)
+    assert cloud.network.create_network(name="after").status == "ACTIVE"
+    controller.forgive("API process")
+
+
+def test_configuration_is_checked_before_anything_is_served(tmp_path: Path) -> None:
+    for section, told in (("[api]\nport = many", "port"), ("[database]\nconnection = mysql://x", "sqlite"),
+                          ("[plugins]\nl2 = none", "l2"), ("[openflow]\ncertificate = /nope", "key"),
+                          ("[database]\nconnection = sqlite:////proc/x/y.db", "proc"), ("nonsense", "parse")):
+        path = tmp_path / "bad.conf"
+        path.write_text(f"{section}\n")
+        done = run_command("serve", "--config-file", str(path))
+        assert done.returncode == 1, done
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
