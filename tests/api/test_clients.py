@@ -14,7 +14,6 @@ from openstack.connection import Connection
 from tests.support.controller import Controller, free_port, run_command
 from tests.support.fleet import until
 
-
 # The SDK warns of its own future.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 

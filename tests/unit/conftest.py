@@ -2,3 +2,22 @@
 from naas_sdn import runtime
 
 runtime.start()
+
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from naas_sdn.db.session import Database  # noqa: E402
+from tests.support.database import Cloud, opened  # noqa: E402
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with opened(tmp_path / "naas.db") as made:
+        yield made
+
+
+@pytest.fixture
+def cloud_db(database: Database) -> Cloud:
+    return Cloud(database)

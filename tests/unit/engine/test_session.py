@@ -4,14 +4,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.db import status
 from naas_sdn.db.load import load_all
-from naas_sdn.db.migrations import migrate
 from naas_sdn.db.session import Database
 from naas_sdn.engine.contract import FlowCount, Identity
 from naas_sdn.engine.engine import Engine
@@ -63,15 +61,6 @@ class Refused:
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    url = f"sqlite:///{tmp_path}/naas.db"
-    migrate(url)
-    opened = Database(url)
-    yield opened
-    opened.close()
 
 
 @contextmanager
