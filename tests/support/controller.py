@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import requests
@@ -20,10 +21,14 @@ READY = 30
 class Controller:
     """`naas-sdn serve`, its SQLite database and log in `directory`, switches expected on `openflow` (HOST, PORT)."""
 
-    def __init__(self, directory: Path, openflow: tuple[str, int], workers: int = 0) -> None:
+    def __init__(self, directory: Path, openflow: tuple[str, int], workers: int = 0,
+                 options: Mapping[str, str] | None = None) -> None:
+        """`options`: more of them, by environment (OS_GROUP__OPTION)."""
+        self._options = dict(options or {})
         self.log = directory / "controller.log"
         self.config = directory / "naas-sdn.conf"
         self.port = free_port()
+        self.openflow = openflow
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         self._forgiven: list[str] = []
@@ -54,7 +59,7 @@ interval = 0.5
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*_naas_sdn(), "serve", "--config-file", str(self.config)], stdout=log,
                                              stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                             env=_environment())
+                                             env={**_environment(), **self._options})
         deadline = time.monotonic() + READY
         while not self._answers():
             if self._process.poll() is not None:
@@ -62,6 +67,11 @@ interval = 0.5
             if time.monotonic() > deadline:
                 raise CommandFailed(f"naas-sdn serve does not answer after {READY} s:\n{self.tail()}")
             time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL: no farewell to anybody."""
@@ -87,8 +97,7 @@ interval = 0.5
 
     def children(self) -> list[int]:
         """Process ids of the API's own processes."""
-        assert self._process is not None
-        tasks = Path(f"/proc/{self._process.pid}/task")
+        tasks = Path(f"/proc/{self.pid}/task")
         return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
     def _answers(self) -> bool:

@@ -1,6 +1,7 @@
 """The whole cloud in a box: topology, controller, tokens, and machines that are plugged by the API."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,11 +20,12 @@ class Lab(Topology):
     `operator` is the API for the provider (role admin); `tenant(name)` the one of a project of that name.
     """
 
-    def __init__(self, hypervisors: int = 2, tenants: tuple[str, ...] = (), watch: Watch | None = None) -> None:
-        """`watch` is told of every answer of the API."""
+    def __init__(self, hypervisors: int = 2, tenants: tuple[str, ...] = (), watch: Watch | None = None,
+                 options: Mapping[str, str] | None = None) -> None:
+        """`watch` is told of every answer of the API; `options` are the controller's."""
         super().__init__(hypervisors)
         self._watch = watch
-        self.controller = Controller(self.directory, (f"{self.management}.1", 6653))
+        self.controller = Controller(self.directory, (f"{self.management}.1", 6653), options=options)
         self._apis: dict[str, Api] = {}
         self._expected = tenants
 

@@ -1,11 +1,13 @@
-"""DHCP answers a second of the responder alone: one process, no switch. Argument: seconds to measure (2)."""
+"""Packet answers a second of the responders alone: one process, no switch. Argument: seconds to measure (2)."""
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
+from bench.report import Row, machine, table
 from naas_sdn.apps import wire
 from naas_sdn.apps.contract import PacketIn
 from naas_sdn.apps.dhcp_options import Terms
@@ -36,9 +38,9 @@ def facts() -> Store:
     return store
 
 
-def asked(kind: Type, options: dict[int, bytes], *, source: int = 0,
+def asked(kind: Type, options: Mapping[int, bytes], *, source: int = 0,
           target: int = wire.BROADCAST_IP) -> bytes:
-    usual = {Option.PARAMETERS: DHCLIENT_WANTS, Option.CLIENT_IDENTIFIER: b"\1abcdef"}
+    usual: dict[int, bytes] = {Option.PARAMETERS: DHCLIENT_WANTS, Option.CLIENT_IDENTIFIER: b"\1abcdef"}
     message = Message(Op.REQUEST, kind, 1, MAC, ciaddr=source, options={**usual, **options})
     return wire.build_udp(wire.Station(MAC, source), wire.Station(wire.BROADCAST_MAC, target),
                           CLIENT_PORT, SERVER_PORT, build(message))
@@ -67,15 +69,15 @@ def main() -> None:
         "wrong address -> NAK": asked(Type.REQUEST, {Option.REQUESTED_ADDRESS: chosen}),
     }
     probe = wire.build_udp(wire.Station(MAC, int(OWN)), wire.Station(2, 0xC0000201), 40000, 33434, bytes(32))
-    calls: dict[str, Callable[[], object]] = {
-        name: lambda frame=frame: app.packet_in(View(store), PacketIn("hv1", "port", Reason.DHCP, frame))
-        for name, frame in frames.items()
-    }
-    calls["TTL expired -> time exceeded"] = lambda: time_exceeded(probe, int(SERVER), 2)
-    print(f"{'answer':30} {'a second':>10} {'us each':>9}")
-    for name, call in calls.items():
-        speed = rate(call, seconds / len(calls))
-        print(f"{name:30} {speed:10,.0f} {1e6 / speed:9.1f}")
+
+    def answer(frame: bytes) -> object:
+        return app.packet_in(View(store), PacketIn("hv1", "port", Reason.DHCP, frame))
+
+    calls: dict[str, Callable[[], object]] = {name: partial(answer, frame) for name, frame in frames.items()}
+    calls["TTL expired -> time exceeded"] = partial(time_exceeded, probe, int(SERVER), 2)
+    print(machine())
+    table("Packet answers, no switch", [
+        Row(name, f"{rate(call, seconds / len(calls)):,.0f} a second") for name, call in calls.items()])
 
 
 if __name__ == "__main__":

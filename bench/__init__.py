@@ -1,0 +1,1 @@
+"""What it costs: one command a figure, `python -m bench` for all of them."""
