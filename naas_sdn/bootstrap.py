@@ -35,7 +35,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     """Run the controller until SIGTERM or SIGINT."""
     database = open_database(conf)
     plugins = load_plugins(conf)
-    engine = _engine(database, plugins, conf.openflow.auto_register)
+    engine = _engine(database, plugins, conf)
     dispatcher = Dispatcher(database, plugins.realisers())
     database.on_commit.append(dispatcher.nudge)
     LOG.info("%d objects", dispatcher.load())
@@ -50,7 +50,8 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
         threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
     southbound = Southbound(conf, engine)
     ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)
-    threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent)]
+    threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent),
+                runtime.spawn(engine.shed_idle, conf.openflow.wide_idle)]
     LOG.info("REST on %s port %d, OpenFlow on %s port %d", conf.api.host, api.getsockname()[1], conf.openflow.host,
              southbound.port)
     number = runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
@@ -128,10 +129,11 @@ class ApiWorkers:
                     self._processes[index] = self._start()
 
 
-def _engine(database: Database, plugins: Plugins, auto_register: bool) -> Engine:
+def _engine(database: Database, plugins: Plugins, conf: cfg.ConfigOpts) -> Engine:
     """The engine of the OpenFlow plugins among `plugins`."""
     ours = [plugin for plugin in plugins.realisers() if isinstance(plugin, OpenFlow)]
-    engine = Engine(database, [app for plugin in ours for app in plugin.apps()], auto_register)
+    engine = Engine(database, [app for plugin in ours for app in plugin.apps()],
+                    auto_register=conf.openflow.auto_register, widest=conf.openflow.wide_network)
     for plugin in ours:
         plugin.realise_by(engine.apply)
     return engine

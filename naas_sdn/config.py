@@ -38,6 +38,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.BoolOpt("auto_register", default=False,
                     help="Register unknown hypervisors by what their dp_desc says. For labs only."),
         cfg.StrOpt("tunnel_interface", default="vxlan0", help="Name of the tunnel port on every hypervisor."),
+        cfg.IntOpt("wide_network", default=1000, min=1,
+                   help="Plugged ports above which a network is wide: a hypervisor then holds only the remote ports "
+                        "that its machines talk to, and a first packet passes the controller."),
+        cfg.FloatOpt("wide_idle", default=300.0, min=1,
+                     help="Seconds between looks at the remote ports of wide networks that a hypervisor holds; one "
+                          "that nothing was sent to since the last look is dropped."),
         cfg.IntOpt("punt_rate", default=100, min=1, help="Packets a second that one port may send to the controller."),
         cfg.IntOpt("slowpath_rate", default=5000, min=1,
                    help="Packets a second of one switch that its own responders (ARP, echo) may answer."),

@@ -24,12 +24,16 @@ class Group(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What `app` compiles at once; `host` when the result depends on the hypervisor it is for."""
+    """What `app` compiles at once; `host` when the result depends on the hypervisor it is for.
+
+    One that is `remote` tells of port `id` to others: where its network is wide, only those who ask for it.
+    """
 
     app: str
     kind: str
     id: str = ""
     host: str | None = None
+    remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from naas_sdn.pipeline.flow import (
     match,
 )
 from naas_sdn.pipeline.program import Meter, Program
-from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, SOURCE_NET, Flag, Reason, Table
+from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, REASON, SOURCE_NET, Flag, Reason, Table
 
 MULTICAST = (1 << 40, 1 << 40)
 """The group bit of an Ethernet address (IEEE 802-2014 section 8.2.2)."""
@@ -61,7 +61,7 @@ class L2Switch:
                 yield Group("network", fact.network_id), Scope(self.name, "member",
                                                                f"{fact.network_id} {fact.host}")
             case Port():
-                yield Group("network", fact.network_id), Scope(self.name, "neighbour", fact.id)
+                yield Group("network", fact.network_id), Scope(self.name, "neighbour", fact.id, remote=True)
             case Attachment():
                 yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
                 yield Group("host", fact.host), Scope(self.name, "copies", fact.network_id, fact.host)
@@ -156,6 +156,9 @@ def _network(view: View, network_id: str) -> Iterator[Flow]:
     if network.isolated:
         yield drop(Table.L2, 300, match({NET: network.key, SOURCE_NET: network.key}), Reason.ISOLATED)
     yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=MULTICAST), goto=Table.FROM_COUNT)
+    if view.is_wide(network_id):
+        yield Flow(Table.L2, 50, match({NET: network.key, FLAGS: (0, Flag.TUNNEL)}),
+                   (SetField(REASON, Reason.UNKNOWN_MAC),), Table.PUNT)
 
 
 def _member(view: View, network_id: str, host: str) -> Iterator[Flow]:

@@ -34,8 +34,10 @@ class L3Router:
         match fact:
             case Subnet():
                 yield Group("network", fact.network_id), Scope(self.name, "subnet", fact.id)
+            case Network():
+                yield Group("network", fact.id), Scope(self.name, "network", fact.id)
             case Port() if fact.addresses:
-                yield Group("network", fact.network_id), Scope(self.name, "port", fact.id)
+                yield Group("network", fact.network_id), Scope(self.name, "port", fact.id, remote=fact.is_machines)
             case Attachment():
                 yield Group("host", fact.host), Scope(self.name, "own addresses", fact.port_id, fact.host)
             case _:
@@ -45,6 +47,8 @@ class L3Router:
         match scope.kind:
             case "subnet":
                 return Program(tuple(_subnet(view, scope.id)))
+            case "network":
+                return Program(tuple(_wide(view, scope.id)))
             case "port":
                 return Program(tuple(_port(view, scope.id)))
             case _:
@@ -117,6 +121,19 @@ def _port(view: View, port_id: str) -> Iterator[Flow]:
                        (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
             if not network.isolated:
                 yield _arp_answer(network, int(address.ip), port.mac)
+
+
+def _wide(view: View, network_id: str) -> Iterator[Flow]:
+    """Where hypervisors hold only some of a network's ports, what they lack is asked for."""
+    network = view.network(network_id)
+    if network is None or not network.admin_up or not view.is_wide(network_id):
+        return
+    yield Flow(Table.NEXT_HOP, 50, match({NET: network.key}), (SetField(REASON, Reason.UNKNOWN_HOP),), Table.PUNT)
+    for subnet_id in view.subnets_of(network_id) if not network.isolated else ():
+        subnet = view.subnet(subnet_id)
+        if subnet is not None:
+            yield Flow(Table.ARP, 50, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=prefix(subnet.cidr)),
+                       (SetField(REASON, Reason.UNKNOWN_ARP),), Table.PUNT)
 
 
 def _own_addresses(view: View, port_id: str) -> Iterator[Flow]:

@@ -20,6 +20,8 @@ ICMP = 1
 UDP = 17
 
 _IPV4 = 0x0800
+_ARP_TYPE = b"\x08\x06"
+_ARP_END = ETHERNET + 28
 _HEADERS = Struct("!HIHIHBBHHHBBHII")
 _UDP = Struct("!HHHH")
 _DONT_FRAGMENT = 0x4000
@@ -93,6 +95,13 @@ def parse_ipv4(frame: bytes) -> Ipv4 | None:
     return Ipv4(dst_high << 32 | dst_low, src_high << 32 | src_low, src, dst, protocol,
                 fragment & _FRAGMENT_OFFSET, fragment & _FRAGMENT != 0, total <= available,
                 packet, packet[header:])
+
+
+def arp_target(frame: bytes) -> int | None:
+    """The IPv4 address that an ARP packet asks for (RFC 826)."""
+    if len(frame) < _ARP_END or frame[12:14] != _ARP_TYPE:
+        return None
+    return int.from_bytes(frame[_ARP_END - 4:_ARP_END])
 
 
 def parse_udp(frame: bytes) -> Udp | None:

@@ -15,12 +15,15 @@ from naas_sdn.apps.contract import App, Group, Scope
 from naas_sdn.apps.gateways import reach_of
 from naas_sdn.engine.groups import GroupPrograms
 from naas_sdn.model.store import Key, Store, View
-from naas_sdn.model.values import Fact, Member
+from naas_sdn.model.values import Fact, Member, Wide
 from naas_sdn.pipeline.flow import Flow, SetField
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import DROPS, REASON, Table, next_table
 
 LOG = logging.getLogger(__name__)
+
+WIDEST = 1000
+"""Of a network of more ports than this a hypervisor holds only those remote ones that its machines talk to."""
 
 FABRIC = Group("fabric")
 MISSES = Scope("pipeline", "misses")
@@ -48,8 +51,10 @@ def misses() -> Program:
 class Compiler:
     """The desired state of every hypervisor, by Group."""
 
-    def __init__(self, apps: Iterable[App]) -> None:
+    def __init__(self, apps: Iterable[App], widest: int = WIDEST) -> None:
+        """`widest`: plugged ports of a network that every hypervisor with an interest in it holds them all."""
         self.store = Store()
+        self._widest = widest
         self.groups: defaultdict[Group, GroupPrograms] = defaultdict(GroupPrograms)
         self.faults: dict[Scope, str] = {}
         self._apps = {app.name: app for app in apps}
@@ -73,6 +78,7 @@ class Compiler:
         work = _Work()
         for key, fact in changes:
             self._take(key, fact, work)
+        self._refresh_width(work)
         self._refresh_interest(work)
         for key in work.stale:
             work.dirty.update(self._readers.get(key, ()))
@@ -185,6 +191,13 @@ class Compiler:
     def _release(self, scope: Scope, program: Program) -> None:
         for flow in program.flows:
             self._places.pop((scope.host, *flow.place), None)
+
+    def _refresh_width(self, work: _Work) -> None:
+        """Follow plugs into Wide facts; a network that became wide is so until it has shrunk to half."""
+        for key in [key for key in work.stale if key.kind == "attachments of network"]:
+            ports, wide = self.store.count(key), Key("wide", key.id)
+            limit = self._widest // 2 if self.store.fact(wide) is not None else self._widest
+            self._take(wide, Wide(key.id) if ports > limit else None, work)
 
     def _refresh_interest(self, work: _Work) -> None:
         """Follow changes into Member facts: reach is kept per network, interest per hypervisor."""

@@ -1,7 +1,7 @@
 """The seam between the engine and the switches: what each may ask of the other."""
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +47,15 @@ class FlowCount:
     rendering: int
 
 
+@dataclass(frozen=True, slots=True)
+class Punt:
+    """A packet-in: the fields it carried by name (reg0, metadata, ...), and the frame, which may be cut short."""
+
+    fields: Mapping[str, int]
+    data: bytes
+    complete: bool
+
+
 class Switch(Protocol):
     """One connected and admitted hypervisor. Every method may raise Disconnected or TimeoutError."""
 
@@ -68,6 +77,9 @@ class Switch(Protocol):
     def send(self, port: int, frame: bytes) -> None:
         """Send a frame out of a port; lost, and counted, when the switch does not keep up."""
 
+    def resume(self, port: int, table: int, punt: Punt) -> None:
+        """Put a punted packet back into `table`, as if it had just come by `port`; lost likewise."""
+
     def close(self, reason: str) -> None: ...
 
 
@@ -85,8 +97,7 @@ class Fleet(Protocol):
 
     def disconnected(self, switch: Switch) -> None: ...
 
-    def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
-        """A punt: registers IN and REASON, and the frame."""
+    def packet_in(self, switch: Switch, punt: Punt) -> None: ...
 
     def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
         """Somebody else added, changed or deleted these flows, by table and cookie."""

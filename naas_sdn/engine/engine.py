@@ -9,18 +9,22 @@ from naas_sdn import errors, runtime
 from naas_sdn.apps.contract import App, PacketIn, Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
-from naas_sdn.engine.compiler import Compiler
-from naas_sdn.engine.contract import Identity, Switch
+from naas_sdn.engine.compiler import WIDEST, Compiler
+from naas_sdn.engine.contract import Identity, Punt, Switch
+from naas_sdn.engine.interest import RESUME, target
 from naas_sdn.engine.session import Session, subject
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Fact, Hypervisor, Link
-from naas_sdn.pipeline.tables import Reason
+from naas_sdn.model.values import Fact, Hypervisor, Link, Port
+from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
 from naas_sdn.service import hypervisors
 
 LOG = logging.getLogger(__name__)
 
 GRACE = 20.0
 """Seconds that switches have to reconnect after the controller's start before they count as gone."""
+
+
+PUNTS = frozenset(Reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +44,15 @@ class Description:
 class Engine:
     """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
 
-    def __init__(self, database: Database, apps: Iterable[App], auto_register: bool = False) -> None:
-        """`auto_register`: believe the dp_desc of switches that are not registered."""
+    def __init__(self, database: Database, apps: Iterable[App], *, auto_register: bool = False,
+                 widest: int = WIDEST) -> None:
+        """`auto_register`: believe the dp_desc of switches that are not registered. `widest`: see Compiler."""
         self._database = database
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
         self._auto_register = auto_register
-        self.compiler = Compiler(self._apps)
+        self.compiler = Compiler(self._apps, widest)
 
     # Facts, from the plugins
 
@@ -117,18 +122,36 @@ class Engine:
         del self._sessions[switch.host]
         runtime.spawn(self._book_loss, switch.host)
 
-    def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
-        """Answer a punt, out of the port that it came from."""
-        app = self._answers.get(reason)
+    def packet_in(self, switch: Switch, punt: Punt) -> None:
+        """Answer a punt out of the port that it came from, or fetch what it missed."""
+        number = punt.fields.get(REASON, 0)
         view = View(self.compiler.store, switch.host)
-        port = view.port_of_key(in_key)
+        port = view.port_of_key(punt.fields.get(IN, 0))
         attachment = view.attachment(port.id) if port is not None else None
-        if app is None or port is None or attachment is None or attachment.host != switch.host:
+        if port is None or attachment is None or attachment.host != switch.host or number not in PUNTS:
             return
-        link = view.link(switch.host, attachment.interface)
-        if link is not None:
-            for frame in app.packet_in(view, PacketIn(switch.host, port.id, Reason(reason), data)):
+        link, reason = view.link(switch.host, attachment.interface), Reason(number)
+        app = self._answers.get(reason)
+        if link is not None and reason in RESUME:
+            self._fetch(view, port, reason, punt, link.number)
+        elif link is not None and app is not None:
+            for frame in app.packet_in(view, PacketIn(switch.host, port.id, reason, punt.data)):
                 switch.send(link.number, frame)
+
+    def _fetch(self, view: View, port: Port, reason: Reason, punt: Punt, number: int) -> None:
+        """The sender's hypervisor and the receiver's get to know of each other's port; then the packet goes on."""
+        found = target(view, reason, punt.fields.get(NET, 0), punt.data)
+        attachment = view.attachment(found.id) if found is not None else None
+        if found is None or attachment is None:
+            return
+        there = self._sessions.get(attachment.host)
+        if there is not None:
+            there.ask(found.id, port)
+        here = self._sessions.get(view.host or "")
+        if here is not None:
+            here.ask(port.id, found)
+            if punt.complete:
+                here.resume(number, RESUME[reason], punt)
 
     def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
         session = self._session(switch)
@@ -141,6 +164,13 @@ class Engine:
         runtime.sleep(GRACE)
         for host in self.compiler.store.elements(Key("hypervisors", "")):
             self._book_loss(host)
+
+    def shed_idle(self, interval: float) -> None:
+        """Let hypervisors forget, in wide networks, the ports that nothing is sent to, every `interval` seconds."""
+        while True:
+            runtime.sleep(interval)
+            for session in list(self._sessions.values()):
+                session.shed()
 
     def switches(self) -> list[Switch]:
         return [session.switch for session in self._sessions.values()]

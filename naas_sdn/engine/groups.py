@@ -5,7 +5,7 @@ Hypervisors share Groups: what a switch should hold is never stored for that swi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Scope
@@ -28,6 +28,8 @@ class GroupPrograms:
 
     def __init__(self) -> None:
         self.programs: dict[Scope, Program] = {}
+        self.remote: dict[str, set[Scope]] = {}
+        """By port, the scopes that only those who ask for it need where the network is wide."""
         self.version = 0
         self._history: deque[Change] = deque(maxlen=HISTORY)
 
@@ -37,6 +39,12 @@ class GroupPrograms:
             self.programs.pop(scope, None)
         else:
             self.programs[scope] = program
+        if scope.remote and program is not None:
+            self.remote.setdefault(scope.id, set()).add(scope)
+        elif scope.remote and scope.id in self.remote:
+            self.remote[scope.id].discard(scope)
+            if not self.remote[scope.id]:
+                del self.remote[scope.id]
         self._history.append(Change(scope, old, program))
         self.version += 1
 
@@ -51,6 +59,11 @@ class GroupPrograms:
             first = net.get(change.scope)
             net[change.scope] = Change(change.scope, first.old if first else change.old, change.new)
         return iter(net.values())
+
+    def remote_ports(self, have: Container[tuple[int, int]]) -> list[str]:
+        """The ports that a switch tells others of when it has these flows, by (table, cookie)."""
+        return [port for port, scopes in self.remote.items()
+                if any((flow.table, flow.cookie) in have for scope in scopes for flow in self.programs[scope].flows)]
 
     def everything(self) -> Iterator[Change]:
         """All programs, as changes from nothing."""

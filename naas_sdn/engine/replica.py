@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.engine.compiler import FABRIC, Compiler
-from naas_sdn.engine.groups import Change
+from naas_sdn.engine.groups import Change, GroupPrograms
+from naas_sdn.engine.interest import Interests
 from naas_sdn.pipeline.flow import Flow
 from naas_sdn.pipeline.program import Delta, Meter, Program
+
+
+class Mark(NamedTuple):
+    """What a switch has of a Group: this version, of all ports or, in a wide network, of these."""
+
+    version: int
+    ports: frozenset[str] | None = None
+
+    def has(self, scope: Scope) -> bool:
+        return not scope.remote or self.ports is None or scope.id in self.ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,7 @@ class Plan:
     """A Delta, the Group versions it leads to, and the scope and programs behind each flow and meter in it."""
 
     delta: Delta
-    versions: Mapping[Group, int]
+    marks: Mapping[Group, Mark]
     changes: tuple[Change, ...]
 
     def blame(self, culprits: Iterable[Flow | Meter]) -> list[Change]:
@@ -41,8 +53,9 @@ class Replica:
         self.host = host
         self.synced = False
         self.stuck: dict[Scope, Change] = {}
+        self.interests = Interests(compiler, host)
         self._compiler = compiler
-        self._versions: dict[Group, int] = {}
+        self._marks: dict[Group, Mark] = {}
 
     def groups(self) -> Iterator[Group]:
         """What this switch subscribes to."""
@@ -56,7 +69,10 @@ class Replica:
         flows: dict[tuple[int, int], Flow] = {}
         meters: dict[int, Meter] = {}
         for group in self.groups():
+            wanted = self._wanted(group)
             for scope, program in self._compiler.groups[group].programs.items():
+                if not wanted.has(scope):
+                    continue
                 stuck = self.stuck.get(scope)
                 kept = stuck.old if stuck is not None and stuck.new == program else program
                 if kept is not None:
@@ -71,11 +87,14 @@ class Replica:
         A (table, cookie) that is there twice is removed first and, by the next plan, added again; one that has
         drifted is written over.
         """
+        for group in self.groups():
+            if group.kind == "network" and self.interests.are_unknown(group.id):
+                self.interests.keep(group.id, self._compiler.groups[group].remote_ports(have))
         wanted, wanted_meters = self.desired()
-        versions = {group: self._compiler.groups[group].version for group in self.groups()}
+        marks = {group: self._wanted(group) for group in self.groups()}
         doubled = {key for key, count in have.items() if count > 1}
-        changes = tuple(change for group in self.groups()
-                        for change in self._compiler.groups[group].everything())
+        changes = tuple(change for group, mark in marks.items()
+                        for change in self._compiler.groups[group].everything() if mark.has(change.scope))
         return Plan(
             Delta(
                 add=tuple(flow for key, flow in wanted.items() if key not in have or key in drifted),
@@ -83,33 +102,39 @@ class Replica:
                 meters=tuple(meter for number, meter in wanted_meters.items() if meters.get(number) != meter),
                 drop_meters=tuple(number for number in meters if number not in wanted_meters),
             ),
-            {} if doubled else versions, changes,
+            {} if doubled else marks, changes,
         )
 
     def plan(self) -> Plan | None:
         """What has changed since the last acknowledged plan; None when only a dump can tell."""
-        subscribed = list(self.groups())
+        marks: dict[Group, Mark] = {}
         changes: list[Change] = []
-        for group in subscribed:
+        for group in self.groups():
             programs = self._compiler.groups[group]
-            known = self._versions.get(group)
-            since = programs.everything() if known is None else programs.since(known)
+            known = self._marks.get(group)
+            if group.kind == "network" and self.interests.are_unknown(group.id):
+                # It has just become wide, and what is installed stays until it is idle; or it is new here.
+                self.interests.keep(group.id, programs.remote if known is not None else ())
+            marks[group] = wanted = self._wanted(group)
+            if known is None:
+                changes.extend(change for change in programs.everything() if wanted.has(change.scope))
+                continue
+            since = programs.since(known.version)
             if since is None:
                 return None
-            changes.extend(since)
-        for group in self._versions.keys() - set(subscribed):
+            changes.extend(since if known.ports is wanted.ports is None else _seen(programs, since, known, wanted))
+        for group in self._marks.keys() - marks.keys():
             gone = self._left(group)
             if gone is None:
                 return None
             changes.extend(gone)
         changes = [change for change in map(self._unstick, changes) if change is not None]
-        return Plan(_delta(changes), {group: self._compiler.groups[group].version for group in subscribed},
-                    tuple(changes))
+        return Plan(_delta(changes), marks, tuple(changes))
 
     def acknowledge(self, plan: Plan) -> None:
         """The switch holds all of `plan`."""
-        self._versions = dict(plan.versions)
-        self.synced = bool(plan.versions)
+        self._marks = dict(plan.marks)
+        self.synced = bool(plan.marks)
         for change in plan.changes:
             stuck = self.stuck.get(change.scope)
             if stuck is not None and stuck.new != change.new:
@@ -121,13 +146,18 @@ class Replica:
 
     def _left(self, group: Group) -> list[Change] | None:
         """The removal of what the switch holds of a Group that it no longer subscribes to."""
-        programs = self._compiler.groups[group]
-        since = programs.since(self._versions[group])
+        programs, mark = self._compiler.groups[group], self._marks[group]
+        since = programs.since(mark.version)
         if since is None:
             return None
         changed = {change.scope: change.old for change in since}
         held: dict[Scope, Program | None] = {**programs.programs, **changed}
-        return [Change(scope, program, None) for scope, program in held.items() if program is not None]
+        return [Change(scope, program, None) for scope, program in held.items()
+                if program is not None and mark.has(scope)]
+
+    def _wanted(self, group: Group) -> Mark:
+        ports = self.interests.wanted(group.id) if group.kind == "network" else None
+        return Mark(self._compiler.groups[group].version, frozenset(ports) if ports is not None else None)
 
     def _unstick(self, change: Change) -> Change | None:
         """The change as this switch must see it: from what it kept, not from what it refused."""
@@ -135,6 +165,22 @@ class Replica:
         if stuck is None:
             return change
         return None if change.new == stuck.new else Change(change.scope, stuck.old, change.new)
+
+
+def _seen(programs: GroupPrograms, since: Iterable[Change], known: Mark, wanted: Mark) -> Iterator[Change]:
+    """The changes as a switch must see them that holds the ports of `known` and is to hold those of `wanted`."""
+    changed = set()
+    for change in since:
+        changed.add(change.scope)
+        old = change.old if known.has(change.scope) else None
+        new = change.new if wanted.has(change.scope) else None
+        if old is not None or new is not None:
+            yield Change(change.scope, old, new)
+    before, after = (frozenset(programs.remote) if mark.ports is None else mark.ports for mark in (known, wanted))
+    for port in before ^ after:
+        for scope in programs.remote.get(port, set()) - changed:
+            program = programs.programs[scope]
+            yield Change(scope, None, program) if wanted.has(scope) else Change(scope, program, None)
 
 
 def _delta(changes: Iterable[Change]) -> Delta:

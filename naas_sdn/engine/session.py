@@ -15,17 +15,21 @@ from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.engine.compiler import Compiler
-from naas_sdn.engine.contract import Disconnected, Refused, Switch
+from naas_sdn.engine.contract import Disconnected, Punt, Refused, Switch
 from naas_sdn.engine.renderings import Renderings
 from naas_sdn.engine.replica import Plan, Replica
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Link
+from naas_sdn.model.values import Link, Port
+from naas_sdn.pipeline.tables import Table
 from naas_sdn.service import plugging
 
 LOG = logging.getLogger(__name__)
 
 DUMP_PAUSE = 0.2
 """Seconds at least between two dumps of one switch."""
+
+MISSED = 256
+"""Packets of one switch that wait for what they missed."""
 
 RETRY = 1.0
 """Seconds before a step that failed is tried again."""
@@ -64,6 +68,8 @@ class Session:
         self._wake = runtime.Signal()
         self._links_changed = True
         self._told: dict[str, int] = {}
+        self._missed: list[tuple[int, Table, Punt]] = []
+        self._shed = False
         self._suspects: set[tuple[int, int]] = set()
         self._renderings = Renderings()
         self._dumped = 0.0
@@ -84,6 +90,21 @@ class Session:
         """The switch's ports, whole."""
         self._links = links
         self._links_changed = True
+        self._wake.set()
+
+    def ask(self, asker: str, port: Port) -> None:
+        """A machine here, on port `asker`, talks to `port`."""
+        self._replica.interests.ask(asker, port)
+        self._wake.set()
+
+    def resume(self, number: int, table: Table, punt: Punt) -> None:
+        """Put a packet back once the switch has what it missed; beyond a limit it is lost."""
+        if len(self._missed) < MISSED:
+            self._missed.append((number, table, punt))
+
+    def shed(self) -> None:
+        """Forget the remote ports of wide networks that nothing was sent to since the last call."""
+        self._shed = self._replica.interests.any
         self._wake.set()
 
     def distrust(self, flows: Collection[tuple[int, int]]) -> None:
@@ -115,6 +136,10 @@ class Session:
         if self._links_changed:
             self._links_changed = False
             self._report_links(self._links)
+        if self._shed:
+            self._shed = False
+            self._replica.interests.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
+        missed, self._missed = self._missed, []
         plan = self._plan()
         while plan is None or plan.delta or not self._replica.synced:
             plan = plan or self._plan_from_dump()
@@ -126,6 +151,8 @@ class Session:
                 self._replica.acknowledge(plan)
             plan = self._plan()
         self._replica.acknowledge(plan)
+        for number, table, punt in missed:
+            self.switch.resume(number, table, punt)
         self._acknowledge_ports()
 
     def _plan(self) -> Plan | None:

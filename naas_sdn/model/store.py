@@ -32,11 +32,14 @@ class Key(NamedTuple):
 def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
     """The (index key, element) pairs that `fact` puts in the indexes."""
     match fact:
+        case Network():
+            yield Key("network of key", fact.key), fact.id
         case Subnet():
             yield Key("subnets of network", fact.network_id), fact.id
         case Port():
             yield Key("ports of network", fact.network_id), fact.id
             yield Key("port of key", fact.key), fact.id
+            yield Key("ports of mac", (fact.network_id, fact.mac)), fact.id
             for address in fact.addresses:
                 yield Key("holders of address", (address.subnet_id, address.ip)), fact.id
             if fact.owner == "network:dhcp":
@@ -45,6 +48,7 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
         case Attachment():
             yield Key("attachments of host", fact.host), fact.port_id
             yield Key("attachments of network on host", (fact.network_id, fact.host)), fact.port_id
+            yield Key("attachments of network", fact.network_id), fact.port_id
             yield Key("hosts of network", fact.network_id), fact.host
             yield Key("networks of host", fact.host), fact.network_id
         case Router():
@@ -80,6 +84,10 @@ class Store:
 
     def elements(self, key: Key) -> frozenset[Any]:
         return frozenset(self._index.get(key, ()))
+
+    def count(self, key: Key) -> int:
+        """How many elements there are."""
+        return len(self._index.get(key, ()))
 
     def put(self, key: Key, fact: Fact | None) -> set[Key]:
         """Replace (None: forget) one fact; the keys that now answer differently."""
@@ -163,6 +171,10 @@ class View:
         found: Link | None = self._fact("link", (host, interface))
         return found
 
+    def is_wide(self, network_id: str) -> bool:
+        """Hypervisors hold only those remote ports of the network that their machines talk to."""
+        return self._fact("wide", network_id) is not None
+
     def member(self, host: str, network_id: str) -> Member | None:
         found: Member | None = self._fact("member", (host, network_id))
         return found
@@ -198,6 +210,14 @@ class View:
 
     def routes_of(self, subnet_id: str) -> list[str]:
         return self._elements("routes of subnet", subnet_id)
+
+    def network_of_key(self, key: int) -> Network | None:
+        """The network whose register key, and tunnel ID, this is."""
+        found = self._elements("network of key", key)
+        return self.network(found[0]) if found else None
+
+    def ports_of_mac(self, network_id: str, mac: int) -> list[str]:
+        return self._elements("ports of mac", (network_id, mac))
 
     def port_of_key(self, key: int) -> Port | None:
         """The port whose register key this is."""

@@ -154,4 +154,11 @@ class Member:
     network_id: str
 
 
-Fact = (Network | Subnet | Port | Attachment | Hypervisor | Router | Route | QosPolicy | Link | Member)
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """A network with too many ports for every hypervisor to hold: each holds those that its machines talk to."""
+
+    network_id: str
+
+
+Fact = (Network | Subnet | Port | Attachment | Hypervisor | Router | Route | QosPolicy | Link | Member | Wide)

@@ -51,6 +51,9 @@ class Reason(IntEnum):
     NO_TUNNEL = 16          # this hypervisor has no tunnel port
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
+    UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
+    UNKNOWN_ARP = 35        # the same, by ARP
+    UNKNOWN_HOP = 36        # the same, as a next hop
 
 
 class Flag(IntFlag):

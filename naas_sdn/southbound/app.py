@@ -92,11 +92,8 @@ class Southbound:
                 del self._live[identity.datapath_id]
             self._fleet.disconnected(switch)
 
-        def punt(packet: codec.Punt) -> None:
-            self._fleet.packet_in(switch, packet.registers.get(1, 0), packet.registers.get(6, 0), packet.data)
-
         connection.on_close = gone
-        connection.on_packet_in = punt
+        connection.on_packet_in = lambda punt: self._fleet.packet_in(switch, punt)
         connection.on_ports = lambda: self._fleet.links(switch, switch.links())
         connection.on_foreign_change = lambda flows: self._fleet.changed_behind(switch, flows)
         connection.post(codec.monitor_request())

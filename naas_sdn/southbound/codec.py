@@ -6,10 +6,9 @@ by the headers of its entries, never their matches.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
-from naas_sdn.engine.contract import FlowCount
+from naas_sdn.engine.contract import FlowCount, Punt
 from naas_sdn.pipeline.flow import (
     Action,
     Controller,
@@ -42,6 +41,10 @@ def _tlv(name: str, value: int, mask: int | None = None) -> bytes:
     size = of.FIELDS[name][2]
     head = struct.pack("!I", _oxm(name, mask is not None))
     return head + value.to_bytes(size) + (mask.to_bytes(size) if mask is not None else b"")
+
+
+_CARRIED = {_oxm(name): name for name in ("metadata", *(f"reg{number}" for number in range(16)))}
+"""The fields that are read from a packet-in."""
 
 
 def _pad(body: bytes) -> bytes:
@@ -159,10 +162,10 @@ def bundle_add(bundle: int, message: bytes, xid: int) -> bytes:
     return head + with_xid(message, xid)
 
 
-def packet_out(port: int, frame: bytes) -> bytes:
-    action = struct.pack("!HHIH6x", of.ACTION_OUTPUT, 16, port, 0)
-    head = struct.pack("!IIH6x", of.NO_BUFFER, of.PORT_CONTROLLER, len(action))
-    return _message(of.PACKET_OUT, head + action + frame)
+def packet_out(actions: Iterable[Action], frame: bytes, in_port: int = of.PORT_CONTROLLER) -> bytes:
+    encoded = b"".join(map(_action, actions))
+    head = struct.pack("!IIH6x", of.NO_BUFFER, in_port, len(encoded))
+    return _message(of.PACKET_OUT, head + encoded + frame)
 
 
 def flow_stats_request(table: int = 0xFF) -> bytes:
@@ -243,21 +246,13 @@ def meter_config(body: bytes) -> Iterator[Meter]:
         offset += size
 
 
-@dataclass(frozen=True, slots=True)
-class Punt:
-    """A packet-in: the registers that it carried, and the frame."""
-
-    registers: dict[int, int]
-    data: bytes
-
-
 def packet_in(frame: bytes) -> Punt:
     """Raises Malformed."""
     kind, length = struct.unpack_from("!HH", frame, 24)
     end = 24 + length
     if kind != 1 or length < 4 or end > len(frame):
         raise Malformed("a packet-in's match")
-    registers: dict[int, int] = {}
+    fields: dict[str, int] = {}
     offset = 28
     while offset < end:
         if end - offset < 4:
@@ -266,10 +261,12 @@ def packet_in(frame: bytes) -> Punt:
         size = header & 0xFF
         if offset + 4 + size > end:
             raise Malformed("a field beyond a packet-in's match")
-        if header >> 16 == 1 and header >> 9 & 0x7F < 16 and not header & 0x100 and size == 4:
-            (registers[header >> 9 & 0x7F],) = struct.unpack_from("!I", frame, offset + 4)
+        name = _CARRIED.get(header)
+        if name is not None:
+            fields[name] = int.from_bytes(frame[offset + 4:offset + 4 + size])
         offset += 4 + size
-    return Punt(registers, frame[24 + (length + 7) // 8 * 8 + 2:])
+    data = frame[24 + (length + 7) // 8 * 8 + 2:]
+    return Punt(fields, data, len(data) == int.from_bytes(frame[12:14]))
 
 
 def error_text(frame: bytes) -> str:

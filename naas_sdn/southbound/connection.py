@@ -18,7 +18,7 @@ from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
 from os_ken.ofproto import ofproto_parser
 
 from naas_sdn import runtime
-from naas_sdn.engine.contract import Disconnected
+from naas_sdn.engine.contract import Disconnected, Punt
 from naas_sdn.southbound import codec, guard
 from naas_sdn.southbound import constants as of
 
@@ -82,7 +82,7 @@ class Connection(Datapath):  # type: ignore[misc]
     def __init__(self, sock: Any, address: Any, ready: Callable[[Connection], None]) -> None:
         self.requests = Requests()
         self.admitted = False
-        self.on_packet_in: Callable[[codec.Punt], None] | None = None
+        self.on_packet_in: Callable[[Punt], None] | None = None
         self.on_ports: Callable[[], None] | None = None
         self.on_foreign_change: Callable[[Collection[tuple[int, int]]], None] | None = None
         self.on_close: Callable[[], None] | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from naas_sdn.engine.contract import FlowCount, Refused
-from naas_sdn.pipeline.flow import Flow
+from naas_sdn.engine.contract import FlowCount, Punt, Refused
+from naas_sdn.pipeline.flow import Flow, Output, Resubmit, SetField
 from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec, guard
 from naas_sdn.southbound import constants as of
 from naas_sdn.southbound.connection import Connection
@@ -67,7 +68,14 @@ class OpenFlowSwitch:
         if self._connection.busy:
             self._connection.lost += 1
         else:
-            self._connection.post(codec.packet_out(port, frame))
+            self._connection.post(codec.packet_out((Output(port),), frame))
+
+    def resume(self, port: int, table: int, punt: Punt) -> None:
+        if self._connection.busy:
+            self._connection.lost += 1
+            return
+        restored = (SetField(name, value) for name, value in punt.fields.items())
+        self._connection.post(codec.packet_out((*restored, Resubmit(Table(table))), punt.data, port))
 
     def close(self, reason: str) -> None:
         self._connection.end(reason)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from naas_sdn import config, runtime
-from naas_sdn.engine.contract import Fleet, Identity, Switch
+from naas_sdn.engine.contract import Fleet, Identity, Punt, Switch
 from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.southbound.app import Southbound
 
@@ -17,7 +17,7 @@ class RecordingFleet:
         self.identities: list[Identity] = []
         self.switches: dict[str, Switch] = {}
         self.interfaces: dict[str, dict[str, int]] = {}
-        self.punts: list[tuple[str, int, int, bytes]] = []
+        self.punts: list[tuple[str, Punt]] = []
         self.gone: list[str] = []
         self.foreign: list[tuple[str, frozenset[tuple[int, int]]]] = []
 
@@ -41,8 +41,8 @@ class RecordingFleet:
         self.gone.append(switch.host)
         del self.switches[switch.host]
 
-    def packet_in(self, switch: Switch, in_key: int, reason: int, data: bytes) -> None:
-        self.punts.append((switch.host, in_key, reason, data))
+    def packet_in(self, switch: Switch, punt: Punt) -> None:
+        self.punts.append((switch.host, punt))
 
     def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
         self.foreign.append((switch.host, frozenset(flows)))

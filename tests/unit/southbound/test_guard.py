@@ -113,7 +113,8 @@ def test_decoders_read_what_is_there() -> None:
     assert (meter.number, meter.rate, meter.burst, meter.packets) == (7, 1000, 300, False)
     assert list(codec.foreign_changes(REAL["updates"][16:])) == [(60, 77)]
     punt = codec.packet_in(REAL["packet-in"])
-    assert punt.registers == {1: 7}
+    assert punt.fields == {"reg1": 7}
+    assert punt.complete
     assert punt.data == b"\xff" * 60
 
 

@@ -147,7 +147,8 @@ def test_a_punt_brings_the_registers_and_an_answer_leaves_by_its_port(
                                 (SetField("reg1", 77), SetField("reg6", 32), Controller())),)))
     frame = bytes.fromhex("ff" * 6 + "02" * 6 + "0800" + "45" * 1200)
     ovs.appctl("netdev-dummy/receive", "p1", frame.hex())
-    assert until(lambda: south[1].punts)[-1] == ("hv1", 77, 32, frame)
+    host, punt = until(lambda: south[1].punts)[-1]
+    assert (host, punt.fields["reg1"], punt.fields["reg6"], punt.data, punt.complete) == ("hv1", 77, 32, frame, True)
     switch.send(1, frame)
     until(lambda: "tx pkts=1," in ovs.ofctl("dump-ports", "p1"))
 

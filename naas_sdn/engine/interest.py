@@ -1,0 +1,119 @@
+"""Which remote ports one hypervisor holds of networks that are too wide to hold whole: those its machines talk to.
+
+The switch's own table is the record: at connect its dump gives the interest back, so nothing is stored and a restart
+changes nothing. A port is asked for by a miss, and dropped when no packet has gone to it between two looks.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from naas_sdn.apps import wire
+from naas_sdn.apps.contract import Group
+from naas_sdn.engine.compiler import Compiler
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Port
+from naas_sdn.pipeline.tables import Reason, Table
+
+RESUME: dict[Reason, Table] = {
+    Reason.UNKNOWN_MAC: Table.L2, Reason.UNKNOWN_ARP: Table.ARP, Reason.UNKNOWN_HOP: Table.NEXT_HOP,
+}
+"""The misses, and where a packet goes on once what it missed is there."""
+
+PER_PORT = 1000
+"""Remote ports that one port can keep on its hypervisor; the one asked for longest ago makes room."""
+
+_KEPT = ""
+"""Who asked for what was there before anybody asked."""
+
+
+@dataclass(slots=True)
+class _Network:
+    """Of one wide network: who asked for which ports, oldest first; and what had been sent to each at the last look."""
+
+    asked: dict[str, dict[str, None]]
+    sent: dict[str, int]
+
+    def ports(self) -> set[str]:
+        return {port for ports in self.asked.values() for port in ports}
+
+
+class Interests:
+    """Of one hypervisor."""
+
+    def __init__(self, compiler: Compiler, host: str) -> None:
+        self._compiler = compiler
+        self._host = host
+        self._networks: dict[str, _Network] = {}
+
+    def wanted(self, network_id: str) -> set[str] | None:
+        """The ports to hold; None: all."""
+        if not self._is_wide(network_id):
+            self._networks.pop(network_id, None)
+            return None
+        store = self._compiler.store
+        known = self._networks.get(network_id)
+        own = store.elements(Key("attachments of network on host", (network_id, self._host)))
+        return {*own, *(known.ports() if known is not None else ())}
+
+    def are_unknown(self, network_id: str) -> bool:
+        """The network is wide, and what the switch holds of it has yet to be told by `keep`."""
+        return self._is_wide(network_id) and network_id not in self._networks
+
+    def keep(self, network_id: str, ports: Iterable[str]) -> None:
+        """The switch holds these already."""
+        self._networks[network_id] = _Network({_KEPT: dict.fromkeys(ports)}, {})
+
+    def ask(self, asker: str, port: Port) -> None:
+        """A machine of this hypervisor, on port `asker`, talks to `port`."""
+        if not self._is_wide(port.network_id):
+            return
+        network = self._networks.get(port.network_id)
+        if network is None:
+            return      # the switch is not in step yet, and will ask again
+        ports = network.asked.setdefault(asker, {})
+        ports.pop(port.id, None)
+        ports[port.id] = None
+        if len(ports) > PER_PORT:
+            del ports[next(iter(ports))]
+
+    def age(self, packets: Mapping[int, int]) -> bool:
+        """Forget what nothing was sent to since the last look, by the packets of each cookie; whether there was any."""
+        forgotten = False
+        for network_id, network in self._networks.items():
+            group = self._compiler.groups[Group("network", network_id)]
+            sent = {port: sum(packets.get(flow.cookie, 0) for scope in group.remote.get(port, ())
+                              for flow in group.programs[scope].flows) for port in network.ports()}
+            idle = {port for port, count in sent.items() if network.sent.get(port) == count}
+            forgotten = forgotten or bool(idle)
+            network.asked = {asker: left for asker, ports in network.asked.items()
+                             if (left := {port: None for port in ports if port not in idle})}
+            network.sent = {port: count for port, count in sent.items() if port not in idle}
+        return forgotten
+
+    @property
+    def any(self) -> bool:
+        """Some network is wide."""
+        return bool(self._networks)
+
+    def _is_wide(self, network_id: str) -> bool:
+        return self._compiler.store.fact(Key("wide", network_id)) is not None
+
+
+def target(view: View, reason: Reason, network_key: int, frame: bytes) -> Port | None:
+    """The port that a missed packet is meant for; None when there is none, and the packet is for nobody."""
+    network = view.network_of_key(network_key)
+    if network is None:
+        return None
+    if reason == Reason.UNKNOWN_MAC:
+        found = view.ports_of_mac(network.id, int.from_bytes(frame[:6]))
+    else:
+        packet = wire.parse_ipv4(frame)
+        ip = wire.arp_target(frame) if reason == Reason.UNKNOWN_ARP else packet.dst if packet is not None else None
+        found = [port for subnet in view.subnets_of(network.id) if ip is not None
+                 for port in view.holders_of(subnet, IPv4Address(ip))]
+    for port_id in found:
+        if view.attachment(port_id) is not None:
+            return view.port(port_id)
+    return None
