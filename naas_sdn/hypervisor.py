@@ -15,12 +15,12 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 from typing import Any
 
 from naas_sdn.errors import ConfigurationError
+from naas_sdn.model import identity
 
-NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 TARGET = re.compile(r"(tcp|ssl):(\d+\.\d+\.\d+\.\d+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})")
 MAX_BACKOFF = 1000
@@ -81,25 +81,13 @@ def datapath_id_of(name: str) -> int:
 
 def make_setup(name: str, vtep: str, controllers: tuple[str, ...], *, datapath_id: str | None = None,
                tls: Tls | None = None, **options: Any) -> Setup:
-    """Check what an operator typed. Raises ConfigurationError naming the value and what would be right."""
-    if not NAME.fullmatch(name):
-        raise ConfigurationError(f"{name!r} is not a host name: use letters, digits, dots, hyphens; at most 64.")
-    try:
-        address = IPv4Address(vtep)
-    except AddressValueError as error:
-        raise ConfigurationError(f"VTEP {vtep!r} is not an IPv4 address such as 192.0.2.1.") from error
-    if address.is_multicast or address.is_unspecified or address.is_loopback:
-        raise ConfigurationError(f"VTEP {vtep} cannot be a tunnel's end: give an address of this host's underlay.")
-    if datapath_id is None:
-        identity = datapath_id_of(name)
-    elif re.fullmatch(r"(0x)?[0-9a-fA-F]{1,16}", datapath_id) and int(datapath_id, 16):
-        identity = int(datapath_id, 16)
-    else:
-        raise ConfigurationError(f"Datapath ID {datapath_id!r} is not 1 to 16 hexadecimal digits, not all zero.")
+    """Check what an operator typed. Raises InvalidInput or ConfigurationError, with what would be right."""
+    host, address = identity.host_name(name), identity.vtep(vtep)
+    number = datapath_id_of(host) if datapath_id is None else identity.datapath_id(datapath_id)
     if tls is not None:
         # ovs-vswitchd opens them from a working directory of its own.
         tls = Tls(os.path.abspath(tls.key), os.path.abspath(tls.certificate), os.path.abspath(tls.ca))
-    setup = Setup(name, address, controllers, identity, tls=tls, **options)
+    setup = Setup(host, address, controllers, number, tls=tls, **options)
     _check(setup)
     return setup
 

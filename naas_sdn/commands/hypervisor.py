@@ -6,7 +6,6 @@ import click
 from naas_sdn.commands.options import configured, open_database
 from naas_sdn.commands.prepare import prepare
 from naas_sdn.config import ConfigOpts
-from naas_sdn.errors import InvalidInput
 from naas_sdn.service import hypervisors
 
 
@@ -26,12 +25,8 @@ hypervisor.add_command(prepare)
 @click.option("--certificate", help="Common name of its TLS certificate, if it is not NAME.")
 def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None) -> None:
     """Register a hypervisor."""
-    try:
-        number = int(datapath_id, 16)
-    except ValueError as error:
-        raise InvalidInput(f"Datapath ID {datapath_id!r} is not hexadecimal.") from error
     with open_database(conf).write() as session:
-        row = hypervisors.register(session, name, number, vtep, certificate)
+        row = hypervisors.register(session, name, datapath_id, vtep, certificate)
         click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
 
 

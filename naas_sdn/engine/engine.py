@@ -180,7 +180,7 @@ class Engine:
         says = Description.parse(identity.description)
         try:
             with self._database.write() as session:
-                hypervisors.register(session, says.name, identity.datapath_id, says.vtep or "", None)
+                hypervisors.register(session, says.name, f"{identity.datapath_id:x}", says.vtep or "", None)
         except errors.NaasError as error:
             raise errors.PolicyNotAuthorized(f"Datapath {identity.datapath_id:016x} at {identity.address} says it is "
                                              f"{identity.description!r}: {error}") from error

@@ -1,10 +1,8 @@
 """The register of hypervisors: who may speak for what. Operators read it by the API and write it by command."""
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -14,32 +12,21 @@ from naas_sdn.errors import (
     Conflict,
     HypervisorInUse,
     HypervisorNotFound,
-    InvalidInput,
     PolicyNotAuthorized,
 )
+from naas_sdn.model import identity
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import find_rows, new_key
-
-NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 
 class HypervisorExists(Conflict):
     """Name, datapath ID or VTEP belongs to another."""
 
 
-def register(session: Session, name: str, datapath_id: int, vtep: str, certificate: str | None) -> HypervisorRow:
-    """Add one. Raises InvalidInput or HypervisorExists."""
-    if not NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is not a host name (letters, digits, dots, hyphens; at most 64).")
-    if not 0 < datapath_id < 1 << 64:
-        raise InvalidInput(f"Datapath ID {datapath_id:#x} is not 1 to 16 hexadecimal digits, not all zero.")
-    try:
-        address = IPv4Address(vtep)
-    except AddressValueError as error:
-        raise InvalidInput(f"VTEP {vtep!r} is not an IPv4 address: {error}.") from error
-    if address.is_multicast or address.is_unspecified or address.is_loopback:
-        raise InvalidInput(f"VTEP {vtep} cannot be the address of a tunnel end.")
-    text = f"{datapath_id:016x}"
+def register(session: Session, name: str, datapath_id: str, vtep: str, certificate: str | None) -> HypervisorRow:
+    """Add one; `datapath_id` in hexadecimal. Raises InvalidInput or HypervisorExists."""
+    name, address = identity.host_name(name), identity.vtep(vtep)
+    text = f"{identity.datapath_id(datapath_id):016x}"
     other = session.scalar(select(HypervisorRow).where(or_(
         HypervisorRow.name == name, HypervisorRow.datapath_id == text, HypervisorRow.vtep == str(address))))
     if other is not None:

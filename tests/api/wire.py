@@ -57,8 +57,8 @@ class Wire:
         self.app = application(self.database, resources(chosen, conf.network.underlay_mtu), chosen, conf)
         self._tokens: dict[str, str] = {}
         with self.database.write() as session:
-            hypervisors.register(session, "hv1", 1, "192.0.2.1", None)
-            hypervisors.register(session, "hv2", 2, "192.0.2.2", None)
+            hypervisors.register(session, "hv1", "1", "192.0.2.1", None)
+            hypervisors.register(session, "hv2", "2", "192.0.2.2", None)
 
     def __enter__(self) -> Wire:
         return self

@@ -38,7 +38,7 @@ class Cloud:
         self.resources = resources(load_plugins(conf), conf.network.underlay_mtu)
         with database.write() as session:
             for number in (1, 2):
-                hypervisors.register(session, f"hv{number}", number, f"192.0.2.{number}", None)
+                hypervisors.register(session, f"hv{number}", f"{number}", f"192.0.2.{number}", None)
 
     def make(self, collection: str, **attributes: Any) -> Attributes:
         attributes.setdefault("project_id", "operator")

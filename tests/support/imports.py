@@ -15,8 +15,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(("rest", "southbound")),
     frozenset(("engine",)),
     frozenset(("plugins", "service")),
-    frozenset(("apps", "db")),
-    frozenset(("model", "pipeline", "hypervisor")),
+    frozenset(("apps", "db", "hypervisor")),
+    frozenset(("model", "pipeline")),
     frozenset(("runtime", "config", "errors")),
 )
 """From top to bottom; a part imports from lower layers only, whole layers down or from itself."""

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from naas_sdn.commands.prepare import prepare as command
-from naas_sdn.errors import ConfigurationError
+from naas_sdn.errors import ConfigurationError, NaasError
 from naas_sdn.hypervisor import State, datapath_id_of, make_setup, plan, prepare
 from tests.support.openvswitch import OpenVswitch
 
@@ -184,7 +184,7 @@ def test_tls_without_files_or_with_unusable_ones(ovs: OpenVswitch, pem: tuple[st
 ])
 def test_refuses_what_an_operator_mistyped(name: str, changes: dict[str, Any], text: str) -> None:
     arguments = {"vtep": "10.200.0.1", "controllers": (CONTROLLER,), **changes}
-    with pytest.raises(ConfigurationError, match=text):
+    with pytest.raises(NaasError, match=text):
         make_setup(name, arguments.pop("vtep"), arguments.pop("controllers"), **arguments)
 
 
