@@ -23,7 +23,7 @@ from naas_sdn.pipeline.flow import (
     drop,
     match,
 )
-from naas_sdn.pipeline.program import Meter, Program
+from naas_sdn.pipeline.program import Meter, Police, Program
 from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, REASON, SOURCE_NET, Flag, Reason, Table
 
 MULTICAST = (1 << 40, 1 << 40)
@@ -31,9 +31,6 @@ MULTICAST = (1 << 40, 1 << 40)
 
 FLOOD_LIMIT = 500
 """Hypervisors in one network's flood list. OVS cuts a longer list of actions short without a word (64 kB)."""
-
-METERS_PER_SLOT = 4
-"""Meter numbers of a leased slot: punt, from, to, and one to spare."""
 
 
 class L2Switch:
@@ -104,7 +101,7 @@ class L2Switch:
         if here is None:
             return Program()
         port, network, attachment, number = here
-        punt = Meter(attachment.slot * METERS_PER_SLOT, self._punt_rate, self._punt_rate, packets=True)
+        punt = Meter(Meter.numbered(attachment.slot, Police.PUNT), self._punt_rate, self._punt_rate, packets=True)
         return Program((
             Flow(Table.CLASSIFY, 100, match(in_port=number), (
                 SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key),

@@ -4,11 +4,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
-from naas_sdn.apps.l2switch import METERS_PER_SLOT, local_port, policy_of
+from naas_sdn.apps.l2switch import local_port, policy_of
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor
 from naas_sdn.pipeline.flow import Flow, match
-from naas_sdn.pipeline.program import Meter, Program
+from naas_sdn.pipeline.program import Meter, Police, Program
 from naas_sdn.pipeline.tables import IN, OUT, Reason, Table, next_table
 
 
@@ -50,10 +50,10 @@ def _port(view: View, port_id: str) -> Program:
         return Program()
     port, _, attachment, _ = here
     flows, meters = [], []
-    for offset, table, register, limit in ((1, Table.FROM_QOS, IN, policy.egress),
-                                           (2, Table.TO_QOS, OUT, policy.ingress)):
+    for use, table, register, limit in ((Police.FROM, Table.FROM_QOS, IN, policy.egress),
+                                        (Police.TO, Table.TO_QOS, OUT, policy.ingress)):
         if limit is not None:
-            meter = Meter(attachment.slot * METERS_PER_SLOT + offset, limit.rate, limit.burst)
+            meter = Meter(Meter.numbered(attachment.slot, use), limit.rate, limit.burst)
             meters.append(meter)
             flows.append(Flow(table, 100, match({register: port.key}), goto=next_table(table),
                               meter=meter.number))

@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -212,16 +212,16 @@ class TokenRow(Row):
 
 
 class CounterRow(Row):
-    """Traffic of a port on one hypervisor; `last_*` is the flow counter's reading behind the total."""
+    """Traffic of a port on one hypervisor; `last_*` is the switch's reading behind the total."""
 
     __tablename__ = "counters"
     port_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     host: Mapped[str] = mapped_column(String(64), primary_key=True)
-    direction: Mapped[str] = mapped_column(String(3), primary_key=True)
-    octets: Mapped[int] = mapped_column(default=0)
-    packets: Mapped[int] = mapped_column(default=0)
-    last_octets: Mapped[int] = mapped_column(default=0)
-    last_packets: Mapped[int] = mapped_column(default=0)
+    metric: Mapped[str] = mapped_column(String(16), primary_key=True)
+    octets: Mapped[int] = mapped_column(BigInteger, default=0)
+    packets: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_octets: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_packets: Mapped[int] = mapped_column(BigInteger, default=0)
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
 

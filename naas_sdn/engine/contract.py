@@ -71,6 +71,12 @@ class Switch(Protocol):
     def meters(self) -> dict[int, Meter]:
         """By number, the virtual ones included."""
 
+    def meter_drops(self) -> dict[int, tuple[int, int]]:
+        """By number, the packets and octets that a meter has dropped."""
+
+    def port_drops(self) -> dict[int, tuple[int, int]]:
+        """By number, the packets of a port that the switch lost on receiving and on sending."""
+
     def push(self, delta: Delta) -> None:
         """Apply all of `delta` and return when the switch has said so. Raises Refused."""
 

@@ -1,23 +1,28 @@
-"""Flow counters to the database: what each port sent and received, never counted twice.
+"""Counters to the database: what each port sent, received and lost, never counted twice.
 
 A counting flow outlives the controller, so its last reading is stored with the total; a reading below the last one
 means that the flow was made anew and counts from zero. Lost at most: what was counted between the last reading and the
-removal of a flow.
+removal of a flow. What no flow counts, for the switch drops it by itself, is read from its meters and ports.
 """
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from naas_sdn import runtime
 from naas_sdn.apps.accounting import DIRECTION
 from naas_sdn.apps.contract import Group
 from naas_sdn.db import counters
+from naas_sdn.db.counters import Metric, Reading
 from naas_sdn.db.session import Database
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Switch
+from naas_sdn.model.store import Key, View
+from naas_sdn.pipeline.program import Meter, Police
 
 LOG = logging.getLogger(__name__)
+
+POLICED = {Police.PUNT: Metric.LIMIT_PUNT, Police.FROM: Metric.LIMIT_OUT, Police.TO: Metric.LIMIT_IN}
 
 
 class Ledger:
@@ -44,20 +49,40 @@ class Ledger:
 
     def book(self, switch: Switch) -> None:
         """One reading of one switch."""
-        flows = self._counting_flows(switch.host)
-        readings = [
-            counters.Reading(port_id, switch.host, direction, count.octets, count.packets)
-            for count in switch.counts(tuple(DIRECTION))
-            for port_id, direction in (flows.get((count.table, count.cookie), (None, "")),)
-            if port_id is not None
-        ]
+        readings = [*self._traffic(switch), *self._drops(switch)]
         with self._database.write() as session:
             counters.book(session, readings)
 
-    def _counting_flows(self, host: str) -> dict[tuple[int, int], tuple[str, str]]:
-        """(table, cookie) -> (port, direction) of this hypervisor's counting flows."""
+    def _traffic(self, switch: Switch) -> Iterator[Reading]:
+        flows = self._counting_flows(switch.host)
+        for count in switch.counts(tuple(DIRECTION)):
+            named = flows.get((count.table, count.cookie))
+            if named is not None:
+                yield Reading(named[0], switch.host, named[1], count.octets, count.packets)
+
+    def _drops(self, switch: Switch) -> Iterator[Reading]:
+        """What meters cut off, and what was lost at the machines' interfaces."""
+        view = View(self._compiler.store, switch.host)
+        policed, lost = switch.meter_drops(), switch.port_drops()
+        for port_id in self._compiler.store.elements(Key("attachments of host", switch.host)):
+            attachment = view.attachment(port_id)
+            link = view.link(switch.host, attachment.interface) if attachment is not None else None
+            if attachment is None or link is None:
+                continue
+            for use, metric in POLICED.items():
+                packets, octets = policed.get(Meter.numbered(attachment.slot, use), (0, 0))
+                if packets:
+                    yield Reading(port_id, switch.host, metric, octets, packets)
+            if link.number in lost:
+                # Received by the switch is sent by the machine.
+                sent, received = lost[link.number]
+                yield Reading(port_id, switch.host, Metric.INTERFACE_OUT, 0, sent, own=False)
+                yield Reading(port_id, switch.host, Metric.INTERFACE_IN, 0, received, own=False)
+
+    def _counting_flows(self, host: str) -> dict[tuple[int, int], tuple[str, Metric]]:
+        """(table, cookie) -> (port, metric) of this hypervisor's counting flows."""
         return {
-            (flow.table, flow.cookie): (scope.id, DIRECTION[flow.table])
+            (flow.table, flow.cookie): (scope.id, Metric(DIRECTION[flow.table]))
             for scope, program in self._compiler.groups[Group("host", host)].programs.items()
             if scope.app == "accounting"
             for flow in program.flows

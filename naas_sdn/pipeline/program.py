@@ -2,17 +2,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import ClassVar
 
 from naas_sdn.pipeline.flow import Flow
+
+
+class Police(IntEnum):
+    """What a port's meters are for."""
+
+    PUNT = 0    # what it may send to the controller
+    FROM = 1    # what it may send
+    TO = 2      # what it may receive
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
     """A policer (OpenFlow 1.3.5 section 5.7) with one drop band.
 
-    `rate` and `burst` are kbit/s and kbit, or packets a second and packets when `packets`. `number` is leased by
-    the database for one hypervisor; the two virtual numbers police what the switch itself answers or punts.
+    `rate` and `burst` are kbit/s and kbit, or packets a second and packets when `packets`. `number` follows from the
+    slot that the database leases to a VIF on its hypervisor; the two virtual numbers police what the switch itself
+    answers or punts.
     """
 
     number: int
@@ -22,6 +32,11 @@ class Meter:
 
     SLOWPATH: ClassVar[int] = 0xFFFFFFFD
     CONTROLLER: ClassVar[int] = 0xFFFFFFFE
+
+    @staticmethod
+    def numbered(slot: int, use: Police) -> int:
+        """Slots are below 65536, and so numbers below the 262144 that Open vSwitch's userspace datapath takes."""
+        return slot * 4 + use
 
 
 @dataclass(frozen=True, slots=True)

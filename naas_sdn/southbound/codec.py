@@ -29,7 +29,9 @@ from naas_sdn.southbound.guard import Malformed
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHxx")
 _FLOW_STATS = struct.Struct("!HBxII8x4xQQQ")
 _EMPTY_MATCH = struct.pack("!HHI", 1, 4, 0)
-_ALL_COOKIE = 0xFFFFFFFFFFFFFFFF
+_ALL_COOKIE = _UNCOUNTED = 0xFFFFFFFFFFFFFFFF
+_METER_STATS, _PORT_STATS = 40, 112
+"""Bytes of a meter's counters before its bands, and of a port's (OpenFlow 1.3.5 sections 7.3.5.10, 7.3.5.6)."""
 
 
 def _oxm(name: str, masked: bool = False) -> int:
@@ -186,22 +188,24 @@ def foreign_changes(body: bytes) -> Iterator[tuple[int, int]]:
     """(table, cookie) of the flows that others changed, by one part of a monitor's updates. Raises Malformed."""
     if len(body) < 8 or struct.unpack_from("!II", body) != (of.ONF, of.FLOW_MONITOR):
         raise Malformed("an experimenter's multipart reply that was not asked for")
-    offset, end = 8, len(body)
-    while offset < end:
-        if end - offset < 8:
-            raise Malformed("half a flow update")
-        size, event = struct.unpack_from("!HH", body, offset)
-        if size < 8 or offset + size > end:
-            raise Malformed(f"a flow update of {size} bytes")
+    for offset, size in _entries(body[8:], 8, 0, "a flow update"):
+        (event,) = struct.unpack_from("!H", body, offset + 10)
         if event != of.MONITOR_ABBREVIATED:
             if size < 24:
                 raise Malformed(f"a full flow update of {size} bytes")
-            yield struct.unpack_from("!BxQ", body, offset + 14)
-        offset += size
+            yield struct.unpack_from("!BxQ", body, offset + 22)
 
 
 def meter_config_request() -> bytes:
     return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xI4x", of.MP_METER_CONFIG, 0, of.METER_ALL))
+
+
+def meter_stats_request() -> bytes:
+    return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xI4x", of.MP_METER, 0, of.METER_ALL))
+
+
+def port_stats_request() -> bytes:
+    return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xI4x", of.MP_PORT_STATS, 0, of.PORT_ANY))
 
 
 def description_request() -> bytes:
@@ -229,13 +233,8 @@ def flow_stats(body: bytes) -> Iterator[FlowCount]:
 
 def meter_config(body: bytes) -> Iterator[Meter]:
     """Meters of one part of a reply; one that is not ours in kind has rate 0, so it never equals ours."""
-    offset, end = 0, len(body)
-    while offset < end:
-        if end - offset < 8:
-            raise Malformed("half a meter")
-        size, flags, number = struct.unpack_from("!HHI", body, offset)
-        if size < 8 or offset + size > end:
-            raise Malformed(f"a meter of {size} bytes")
+    for offset, size in _entries(body, 8, 0, "a meter"):
+        _, flags, number = struct.unpack_from("!HHI", body, offset)
         rate = burst = 0
         expected = of.METER_BURST | of.METER_STATS
         if size == 24 and flags & expected == expected:
@@ -243,6 +242,41 @@ def meter_config(body: bytes) -> Iterator[Meter]:
             if kind != of.BAND_DROP or length != 16:
                 rate = burst = 0
         yield Meter(number, rate, burst, bool(flags & of.METER_PKTPS))
+
+
+def meter_drops(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Of each meter in one part of a reply: number, packets and octets that its first band dropped.
+
+    Raises Malformed.
+    """
+    for offset, size in _entries(body, _METER_STATS, 4, "a meter's counters"):
+        if size >= _METER_STATS + 16:
+            number, packets, octets = struct.unpack_from("!I36xQQ", body, offset)
+            yield number, packets, octets
+
+
+def port_drops(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Of each port in one part of a reply: number, packets dropped on receiving and on sending. Raises Malformed.
+
+    What the switch does not count is 0.
+    """
+    if len(body) % _PORT_STATS:
+        raise Malformed(f"port counters of {len(body)} bytes")
+    for offset in range(0, len(body), _PORT_STATS):
+        number, received, sent = struct.unpack_from("!I36xQQ", body, offset)
+        yield number, received if received != _UNCOUNTED else 0, sent if sent != _UNCOUNTED else 0
+
+
+def _entries(body: bytes, smallest: int, at: int, what: str) -> Iterator[tuple[int, int]]:
+    """Offset and size of each entry; its size is the 16-bit number `at` bytes into it. Raises Malformed."""
+    offset, end = 0, len(body)
+    while offset < end:
+        if end - offset < smallest:
+            raise Malformed(f"half of {what}")
+        (size,) = struct.unpack_from("!H", body, offset + at)
+        if size < smallest or offset + size > end:
+            raise Malformed(f"{what} of {size} bytes")
+        yield offset, size
         offset += size
 
 

@@ -20,7 +20,8 @@ HANDSHAKE_TYPES = frozenset((of.HELLO, of.ERROR, of.ECHO_REQUEST, of.ECHO_REPLY,
 
 TYPES = HANDSHAKE_TYPES - {of.HELLO, of.FEATURES_REPLY} | {of.EXPERIMENTER, of.PACKET_IN, of.FLOW_REMOVED,
                                                            of.BARRIER_REPLY, of.ROLE_REPLY}
-MULTIPARTS = frozenset((of.MP_DESC, of.MP_FLOW, of.MP_METER_CONFIG, of.MP_PORT_DESC, of.MP_EXPERIMENTER))
+MULTIPARTS = frozenset((of.MP_DESC, of.MP_FLOW, of.MP_PORT_STATS, of.MP_METER, of.MP_METER_CONFIG, of.MP_PORT_DESC,
+                        of.MP_EXPERIMENTER))
 """Those that we ask for."""
 
 SMALLEST = {of.HELLO: 8, of.ERROR: 12, of.ECHO_REQUEST: 8, of.ECHO_REPLY: 8, of.FEATURES_REPLY: 32,

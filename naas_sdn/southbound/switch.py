@@ -52,6 +52,14 @@ class OpenFlowSwitch:
         self._meters = set(found)
         return found
 
+    def meter_drops(self) -> dict[int, tuple[int, int]]:
+        return {number: (packets, octets) for part in self._connection.ask(codec.meter_stats_request())
+                for number, packets, octets in codec.meter_drops(part)}
+
+    def port_drops(self) -> dict[int, tuple[int, int]]:
+        return {number: (received, sent) for part in self._connection.ask(codec.port_stats_request())
+                for number, received, sent in codec.port_drops(part)}
+
     def push(self, delta: Delta) -> None:
         """Meters, then one atomic bundle of adds and removes, then the meters that nothing uses any more."""
         if delta.meters:

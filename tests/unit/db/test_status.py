@@ -71,7 +71,7 @@ def test_counters_only_grow(cloud_db: Cloud, database: Database) -> None:
 
     def read(octets: int, packets: int) -> tuple[int, int]:
         with database.write() as session:
-            counters.book(session, [counters.Reading(port, "hv1", "in", octets, packets)])
+            counters.book(session, [counters.Reading(port, "hv1", counters.Metric.IN, octets, packets)])
         with database.read() as session:
             numbers = cloud_db.resources["ports"].actions["statistics"](session, ADMIN, port, {})["statistics"]
         return numbers["bytes_in"], numbers["packets_in"]
@@ -81,3 +81,19 @@ def test_counters_only_grow(cloud_db: Cloud, database: Database) -> None:
     assert read(300, 3) == (300, 3)
     assert read(50, 1) == (350, 4)
     assert read(60, 2) == (360, 5)
+
+
+def test_a_counter_older_than_the_plugging_counts_from_its_first_reading(cloud_db: Cloud, database: Database) -> None:
+    network, _ = cloud_db.network()
+    port = cloud_db.port(network, "hv1")
+
+    def read(packets: int) -> int:
+        lost = counters.Reading(port, "hv1", counters.Metric.INTERFACE_IN, 0, packets, own=False)
+        with database.write() as session:
+            counters.book(session, [lost])
+        with database.read() as session:
+            numbers = cloud_db.resources["networks"].actions["statistics"](session, ADMIN, network, {})["statistics"]
+        assert numbers["packets_in"] == 0
+        return int(numbers["dropped_packets"]["interface_in"])
+
+    assert [read(packets) for packets in (7, 9, 9, 1)] == [0, 2, 2, 3]

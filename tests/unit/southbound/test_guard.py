@@ -54,6 +54,10 @@ REAL = {
     "flows": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_FLOW, 0) + ENTRY * 3),
     "meters": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_METER_CONFIG, 0)
                       + struct.pack("!HHIHHII4x", 24, 13, 7, 1, 16, 1000, 300)),
+    "meter counters": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_METER, 0)
+                              + struct.pack("!IH6xIQQIIQQ", 7, 56, 1, 9, 900, 0, 0, 3, 300) * 2),
+    "port counters": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_PORT_STATS, 0)
+                             + struct.pack("!I4x12QII", 3, 0, 0, 0, 0, 5, (1 << 64) - 1, *[0] * 6, 0, 0)),
     "updates": message(of.MULTIPART_REPLY, struct.pack("!HH4xII", of.MP_EXPERIMENTER, 0, of.ONF, of.FLOW_MONITOR)
                        + struct.pack("!HHI", 8, 3, 5) + struct.pack("!HHHHHHHBxQ", 24, 0, 0, 5, 0, 0, 4, 60, 77)),
     "packet-in": message(of.PACKET_IN, struct.pack("!IHBBQ", 0xFFFFFFFF, 60, 1, 95, 77)
@@ -65,6 +69,7 @@ REAL = {
 DECODERS: tuple[Callable[[bytes], Any], ...] = (
     lambda frame: list(codec.flow_stats(frame[16:])), lambda frame: list(codec.meter_config(frame[16:])),
     lambda frame: list(codec.foreign_changes(frame[16:])), lambda frame: codec.description(frame[16:]),
+    lambda frame: list(codec.meter_drops(frame[16:])), lambda frame: list(codec.port_drops(frame[16:])),
 )
 
 
@@ -112,6 +117,8 @@ def test_decoders_read_what_is_there() -> None:
     [meter] = codec.meter_config(REAL["meters"][16:])
     assert (meter.number, meter.rate, meter.burst, meter.packets) == (7, 1000, 300, False)
     assert list(codec.foreign_changes(REAL["updates"][16:])) == [(60, 77)]
+    assert list(codec.meter_drops(REAL["meter counters"][16:])) == [(7, 3, 300)] * 2
+    assert list(codec.port_drops(REAL["port counters"][16:])) == [(3, 5, 0)]
     punt = codec.packet_in(REAL["packet-in"])
     assert punt.fields == {"reg1": 7}
     assert punt.complete

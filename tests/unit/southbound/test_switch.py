@@ -103,6 +103,19 @@ def test_meters_are_added_changed_and_dropped(south: tuple[Southbound, Recording
     assert set(switch.meters()) == {Meter.CONTROLLER}
 
 
+def test_what_the_switch_drops_by_itself_is_read(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    ovs.add_port("p1", 1)
+    switch = connected(south)
+    meter = Meter(7, 1, 1, packets=True)
+    switch.push(Delta(add=(Flow(Table.CLASSIFY, 5, (), meter=7),), meters=(meter,)))
+    for _ in range(20):
+        ovs.appctl("netdev-dummy/receive", "p1", "ff" * 6 + "02" * 6 + "0800" + "00" * 50)
+    packets, octets = until(lambda: (drops := switch.meter_drops()[7])[0] and drops)
+    assert 10 <= packets <= 19
+    assert octets >= 60 * packets
+    assert switch.port_drops()[1] == (0, 0)
+
+
 def test_a_refused_flow_is_named_and_nothing_of_its_bundle_is_applied(
         south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     switch = connected(south)

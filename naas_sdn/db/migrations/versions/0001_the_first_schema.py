@@ -13,13 +13,13 @@ def upgrade() -> None:
     op.create_table('counters',
     sa.Column('port_id', sa.String(length=36), nullable=False),
     sa.Column('host', sa.String(length=64), nullable=False),
-    sa.Column('direction', sa.String(length=3), nullable=False),
-    sa.Column('octets', sa.Integer(), nullable=False),
-    sa.Column('packets', sa.Integer(), nullable=False),
-    sa.Column('last_octets', sa.Integer(), nullable=False),
-    sa.Column('last_packets', sa.Integer(), nullable=False),
+    sa.Column('metric', sa.String(length=16), nullable=False),
+    sa.Column('octets', sa.BigInteger(), nullable=False),
+    sa.Column('packets', sa.BigInteger(), nullable=False),
+    sa.Column('last_octets', sa.BigInteger(), nullable=False),
+    sa.Column('last_packets', sa.BigInteger(), nullable=False),
     sa.Column('updated_at', sa.DateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('port_id', 'host', 'direction')
+    sa.PrimaryKeyConstraint('port_id', 'host', 'metric')
     )
     op.create_table('hypervisors',
     sa.Column('id', sa.String(length=36), nullable=False),
