@@ -7,7 +7,7 @@ last good program and is listed in `faults`.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -63,6 +63,7 @@ class Compiler:
         self._reads: dict[Scope, frozenset[Key]] = {}
         self._readers: defaultdict[Key, set[Scope]] = defaultdict(set)
         self._places: dict[tuple[str | None, int, int, object], Scope] = {}
+        self._places_on_hosts: Counter[tuple[int, int, object]] = Counter()
         self._reach: dict[str, frozenset[str]] = {}
         self.groups[FABRIC].replace(MISSES, misses())
 
@@ -179,18 +180,31 @@ class Compiler:
 
     def _claim(self, scope: Scope, program: Program, old: Program | None) -> None:
         """Record who writes where; on a clash the scope is a fault and keeps what it had."""
+        clash = next(filter(None, (self._clash(scope, flow) for flow in program.flows)), None)
+        if clash is not None:
+            LOG.error("%s", clash)
+            self.faults[scope] = clash
+            program = old if old is not None else Program()
         for flow in program.flows:
-            for host in {scope.host, None}:
-                holder = self._places.get((host, *flow.place), scope)
-                if holder != scope:
-                    self.faults[scope] = f"{scope} and {holder} both claim {flow}"
-                    LOG.error("%s", self.faults[scope])
-                    program = old if old is not None else Program()
-        self._places.update({(scope.host, *flow.place): scope for flow in program.flows})
+            self._places[scope.host, *flow.place] = scope
+            if scope.host is not None:
+                self._places_on_hosts[flow.place] += 1
+
+    def _clash(self, scope: Scope, flow: Flow) -> str | None:
+        """What is shared is on every hypervisor, so it clashes with any one's own."""
+        holder = self._places.get((scope.host, *flow.place)) or self._places.get((None, *flow.place))
+        if holder is not None:
+            return f"{scope} and {holder} both claim {flow}"
+        if scope.host is None and self._places_on_hosts[flow.place]:
+            return f"{scope} and scopes of single hypervisors both claim {flow}"
+        return None
 
     def _release(self, scope: Scope, program: Program) -> None:
         for flow in program.flows:
-            self._places.pop((scope.host, *flow.place), None)
+            if self._places.pop((scope.host, *flow.place), None) is not None and scope.host is not None:
+                self._places_on_hosts[flow.place] -= 1
+                if not self._places_on_hosts[flow.place]:
+                    del self._places_on_hosts[flow.place]
 
     def _refresh_width(self, work: _Work) -> None:
         """Follow plugs into Wide facts; a network that became wide is so until it has shrunk to half."""

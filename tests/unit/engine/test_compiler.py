@@ -112,7 +112,9 @@ class Rogue:
         self.flows = flows
 
     def place(self, key: Key, fact: Fact) -> Any:
-        if isinstance(fact, Port):
+        if isinstance(fact, Port) and fact.owner:
+            yield Group("host", fact.owner), Scope(self.name, "port", fact.id, fact.owner)
+        elif isinstance(fact, Port):
             yield Group("network", fact.network_id), Scope(self.name, "port", fact.id)
 
     def compile(self, view: View, scope: Scope) -> Program:
@@ -125,8 +127,8 @@ class Rogue:
         return []
 
 
-def port(name: str, what: str) -> tuple[Key, Fact]:
-    return Key("port", name), Port(name, "net1", 1, 1, hostname=what)
+def port(name: str, what: str, host: str = "") -> tuple[Key, Fact]:
+    return Key("port", name), Port(name, "net1", 1, 1, hostname=what, owner=host)
 
 
 def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
@@ -148,6 +150,22 @@ def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
     assert mine[Scope("rogue", "port", "b")].flows == (other,)
     compiler.apply([port("a", "")])
     assert not compiler.faults, "what blocked it is gone"
+
+
+@pytest.mark.parametrize("hosts", [("hv1", ""), ("", "hv1"), ("hv1", "hv1"), ("", "")])
+def test_what_all_share_and_what_one_hypervisor_has_may_not_clash_in_either_order(hosts: tuple[str, str]) -> None:
+    compiler = Compiler([Rogue({"good": (Flow(Table.SERVICES, 7, match(reg1=1)),)})])
+    compiler.apply([(Key("network", "net1"), Network("net1", 1, 1450)), port("a", "good", hosts[0])])
+    compiler.apply([port("b", "good", hosts[1])])
+    assert [scope.id for scope in compiler.faults] == ["b"]
+    compiler.apply([(Key("port", "a"), None)])
+    assert not compiler.faults
+
+
+def test_two_hypervisors_may_have_the_same_place() -> None:
+    compiler = Compiler([Rogue({"good": (Flow(Table.SERVICES, 7, match(reg1=1)),)})])
+    compiler.apply([port("a", "good", "hv1"), port("b", "good", "hv2")])
+    assert not compiler.faults
 
 
 def test_a_flood_list_that_the_switch_would_cut_short_is_refused_loudly() -> None:
