@@ -88,7 +88,9 @@ def mac(value: Any) -> str:
 
 def ip(value: Any) -> str:
     try:
-        return str(ip_address(value) if isinstance(value, str) else None)
+        if not isinstance(value, str):
+            raise ValueError
+        return str(ip_address(value))
     except ValueError as error:
         raise Invalid(f"{shown(value)} is not a valid IP address") from error
 

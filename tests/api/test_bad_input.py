@@ -60,6 +60,8 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.6.0.1"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.5.0.255"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "fe80::1"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": []}, 400, None),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": 5}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [
         {"start": "10.5.0.1", "end": "10.5.0.9"}]}, 409, "GatewayConflictWithAllocationPools"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [
@@ -174,7 +176,8 @@ def test_no_json_is_a_500(wire: Wire, collection: Collection) -> None:
     one = f"{path}/{ids.get(collection.path, GONE)}"
     targets = [("POST", path), ("PUT", one), *(("PUT", f"{one}/{action}") for action in collection.actions)]
 
-    @settings(max_examples=40, deadline=None, database=None,
+    # The same inputs in every run; another seed is a search, not a test.
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True,
               suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.sampled_from(targets), bodies(collection))
     def never(target: tuple[str, str], body: Any) -> None:
