@@ -22,11 +22,12 @@ class Accounting:
 
     name = "accounting"
     tables = frozenset(DIRECTION)
+    kinds = frozenset(("port",))
     reasons: frozenset[Reason] = frozenset()
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         if isinstance(fact, Attachment):
-            yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
+            yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
 
     def compile(self, view: View, scope: Scope) -> Program:
         port = view.port(scope.id)

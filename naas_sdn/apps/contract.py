@@ -1,8 +1,8 @@
-"""The contract of an app, and the units it compiles: Scopes, kept in Groups.
+"""The contract of an app, and the units that are compiled: Scopes, kept in Groups.
 
-An app is pure: it sees a View and returns Flows. A Group is what hypervisors subscribe to as a whole: the
-fabric (all), a host (itself), a network (who hosts it or routes to it). A Scope lives in one Group; one that
-is the same everywhere has no `host` and is compiled once for all its subscribers.
+An app is pure: it sees a View and returns Flows. A Scope is compiled as a whole, every app that knows its kind adding
+its flows; one that is the same everywhere has no `host` and is compiled once for all its subscribers. It lives in one
+Group, and a Group is what hypervisors subscribe to.
 """
 from __future__ import annotations
 
@@ -17,19 +17,28 @@ from naas_sdn.pipeline.tables import Reason, Table
 
 
 class Group(NamedTuple):
-    """`kind` is "fabric", "host" or "network"; `id` a host's name or a network's id."""
+    """`id` is a host's name, or the id of a network or router.
+
+    | kind | subscribers |
+    |---|---|
+    | fabric | all |
+    | host | itself |
+    | network | who hosts the network |
+    | router | who hosts a network that the router has an interface on |
+    | ports | who hosts the network or routes to it; where that is wide, only some of its ports |
+    | members | who hosts the network, or one that has a NaaS route to it; or, for a router, its own subscribers |
+    """
 
     kind: str
     id: str = ""
 
 
 class Scope(NamedTuple):
-    """What `app` compiles at once; `host` when the result depends on the hypervisor it is for.
+    """What is compiled at once; `host` when the result depends on the hypervisor it is for.
 
     One that is `remote` tells of port `id` to others: where its network is wide, only those who ask for it.
     """
 
-    app: str
     kind: str
     id: str = ""
     host: str | None = None
@@ -55,11 +64,14 @@ class App(Protocol):
     reasons: frozenset[Reason]
     """The punts that this app answers."""
 
+    kinds: frozenset[str]
+    """The kinds of scope that this app has flows for."""
+
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
-        """The scopes that exist because of this fact. A scope may be placed by several facts."""
+        """The scopes that exist because of this fact. A scope may be placed by several facts and apps."""
 
     def compile(self, view: View, scope: Scope) -> Program:
-        """The scope's flows and meters; all that it needs to know is read from `view`."""
+        """This app's flows and meters of the scope; all that it needs to know is read from `view`."""
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         """The frames to send back to the port that asked. Raises nothing for any bytes."""

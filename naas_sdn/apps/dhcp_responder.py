@@ -16,7 +16,7 @@ from naas_sdn.apps.dhcp_options import Service, Terms, answer_options, identity
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build, parse
 from naas_sdn.apps.servers import server_address
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Fact, Network, Port, Subnet
+from naas_sdn.model.values import Fact, Network, Port
 from naas_sdn.pipeline.flow import Flow, SetField, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import NET, REASON, Reason, Table
@@ -34,6 +34,7 @@ class DhcpResponder:
 
     name = "dhcp"
     tables = frozenset({Table.SERVICES})
+    kinds = frozenset({"network"})
     reasons = frozenset({Reason.DHCP})
 
     def __init__(self, terms: Terms) -> None:
@@ -41,9 +42,8 @@ class DhcpResponder:
         self.counts: Counter[str] = Counter()
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
-        """One scope for a network with any subnet that DHCP serves."""
-        if isinstance(fact, Subnet) and fact.dhcp:
-            yield Group("network", fact.network_id), Scope(self.name, "network", fact.network_id)
+        if isinstance(fact, Network):
+            yield Group("network", fact.id), Scope("network", fact.id)
 
     def compile(self, view: View, scope: Scope) -> Program:
         """Requests to everybody and to each server address of the network go to PUNT."""

@@ -1,27 +1,26 @@
-"""Where a subnet can be left: its gateways, and the subnets that each of them leads to."""
+"""Where a subnet can be left: its gateways, and the subnets and networks that they lead to."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from naas_sdn.model.store import View
-from naas_sdn.model.values import Port, Subnet
+from naas_sdn.model.values import Port, Router, Subnet
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """An address and MAC that routes for `subnet`. `key` names its routing table in register RT."""
+    """An address and MAC that routes for `subnet`: its own, or an interface of a router."""
 
-    key: int
     subnet: Subnet
     ip: IPv4Address
     mac: int
-    router_id: str | None = None
+    router: Router | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A subnet reached through a gateway, and the gateway's MAC there."""
+    """A subnet that can be routed to, and address and MAC of the gateway there."""
 
     subnet: Subnet
     ip: IPv4Address
@@ -43,43 +42,67 @@ def gateways_of(view: View, subnet: Subnet) -> list[Gateway]:
             port = view.port(leg.port_id) if leg.subnet_id == subnet.id else None
             ip = _ip_in(port, subnet.id) if port is not None else None
             if port is not None and ip is not None:
-                key = subnet.key if ip == subnet.gateway else port.key
-                found.append(Gateway(key, subnet, ip, port.mac, router_id))
+                found.append(Gateway(subnet, ip, port.mac, router))
     if subnet.gateway is not None and not view.holders_of(subnet.id, subnet.gateway):
-        found.append(Gateway(subnet.key, subnet, subnet.gateway, subnet.gateway_mac))
+        found.append(Gateway(subnet, subnet.gateway, subnet.gateway_mac))
     return found
 
 
-def destinations_of(view: View, gateway: Gateway) -> list[Destination]:
-    """Each subnet once: the other interfaces of the gateway's router, then the NaaS routes of the subnet.
+def legs_of(view: View, router: Router, subnet_id: str) -> list[Destination]:
+    """The router's interfaces on a subnet, as those see them who are routed there."""
+    found = []
+    subnet = view.subnet(subnet_id)
+    for leg in router.legs if subnet is not None else ():
+        port = view.port(leg.port_id) if leg.subnet_id == subnet_id else None
+        ip = _ip_in(port, subnet_id) if port is not None else None
+        if port is not None and subnet is not None and ip is not None:
+            found.append(Destination(subnet, ip, port.mac))
+    return found
 
-    A NaaS route leads through the subnet's gateway address only.
-    """
+
+def routes_of(view: View, subnet: Subnet) -> list[Destination]:
+    """Where the NaaS routes of a subnet lead, each subnet once: from gateway address to gateway address."""
     found: dict[str, Destination] = {}
-    router = view.router(gateway.router_id) if gateway.router_id is not None else None
-    for leg in router.legs if router is not None else ():
-        port, subnet = view.port(leg.port_id), view.subnet(leg.subnet_id)
-        ip = _ip_in(port, leg.subnet_id) if port is not None else None
-        if port is not None and subnet is not None and ip is not None and subnet.id != gateway.subnet.id:
-            found[subnet.id] = Destination(subnet, ip, port.mac)
-    if gateway.ip == gateway.subnet.gateway:
-        for route_id in view.routes_of(gateway.subnet.id):
-            route = view.route(route_id)
-            for subnet_id in route.subnet_ids if route is not None else ():
-                other = view.subnet(subnet_id) if subnet_id != gateway.subnet.id else None
-                if other is None or other.id in found:
-                    continue
-                for there in gateways_of(view, other):
-                    if there.ip == other.gateway:
-                        found[other.id] = Destination(other, there.ip, there.mac)
+    for route_id in view.routes_of(subnet.id):
+        route = view.route(route_id)
+        for subnet_id in route.subnet_ids if route is not None else ():
+            other = view.subnet(subnet_id) if subnet_id != subnet.id else None
+            for there in gateways_of(view, other) if other is not None else ():
+                if there.ip == there.subnet.gateway:
+                    found[subnet_id] = Destination(there.subnet, there.ip, there.mac)
     return list(found.values())
 
 
-def reach_of(view: View, network_id: str) -> frozenset[str]:
-    """The networks that a packet of this network can get to in one routed hop, itself included."""
-    reached = {network_id}
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How packets of a network get to others in one routed hop, and theirs to it: the two are the same.
+
+    `routers` with an interface on one of its subnets, and `networks` by NaaS routes.
+    """
+
+    routers: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+
+
+def ways_of(view: View, network_id: str) -> Ways:
+    routers: set[str] = set()
+    networks: set[str] = set()
     for subnet_id in view.subnets_of(network_id):
         subnet = view.subnet(subnet_id)
-        for gateway in gateways_of(view, subnet) if subnet is not None else ():
-            reached.update(destination.subnet.network_id for destination in destinations_of(view, gateway))
-    return frozenset(reached)
+        if subnet is None:
+            continue
+        for router_id in view.routers_of(subnet_id):
+            router = view.router(router_id)
+            if router is not None and router.admin_up:
+                routers.add(router_id)
+        networks.update(destination.subnet.network_id for destination in routes_of(view, subnet))
+    return Ways(frozenset(routers), frozenset(networks - {network_id}))
+
+
+def networks_of(view: View, router_id: str) -> frozenset[str]:
+    """The networks that a router has interfaces on."""
+    router = view.router(router_id)
+    if router is None or not router.admin_up:
+        return frozenset()
+    subnets = (view.subnet(leg.subnet_id) for leg in router.legs)
+    return frozenset(subnet.network_id for subnet in subnets if subnet is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
+from naas_sdn.apps.gateways import ways_of
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy
 from naas_sdn.pipeline.flow import (
@@ -24,7 +25,7 @@ from naas_sdn.pipeline.flow import (
     match,
 )
 from naas_sdn.pipeline.program import Meter, Police, Program
-from naas_sdn.pipeline.tables import FLAGS, IN, NET, OUT, REASON, SOURCE_NET, Flag, Reason, Table
+from naas_sdn.pipeline.tables import FLAGS, IN, MEMBERS, NET, OUT, REASON, RT, SOURCE_NET, Flag, Reason, Table
 
 MULTICAST = (1 << 40, 1 << 40)
 """The group bit of an Ethernet address (IEEE 802-2014 section 8.2.2)."""
@@ -34,11 +35,12 @@ FLOOD_LIMIT = 500
 
 
 class L2Switch:
-    """Tables CLASSIFY, TUNNEL, L2, COPY, TO_ACL, OUTPUT, TUNNEL_OUT and PUNT."""
+    """Tables CLASSIFY, TUNNEL, MEMBER, ADMIT, L2, COPY, FLOOD, TO_ACL, OUTPUT, TUNNEL_OUT and PUNT."""
 
     name = "l2switch"
-    tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.L2, Table.COPY, Table.TO_ACL, Table.OUTPUT,
-                        Table.TUNNEL_OUT, Table.PUNT))
+    tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.MEMBER, Table.ADMIT, Table.L2, Table.COPY, Table.FLOOD,
+                        Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.PUNT))
+    kinds = frozenset(("switch", "peer", "self", "network", "flood", "member", "neighbour", "port", "copies"))
     reasons: frozenset[Reason] = frozenset()
 
     def __init__(self, tunnel_interface: str, punt_rate: int) -> None:
@@ -49,30 +51,36 @@ class L2Switch:
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         match fact:
             case Hypervisor():
-                yield Group("fabric"), Scope(self.name, "peer", fact.name)
-                yield Group("host", fact.name), Scope(self.name, "self", fact.name, fact.name)
+                yield Group("fabric"), Scope("switch")
+                yield Group("fabric"), Scope("peer", fact.name)
+                yield Group("host", fact.name), Scope("self", fact.name, fact.name)
             case Network():
-                yield Group("network", fact.id), Scope(self.name, "network", fact.id)
+                yield Group("network", fact.id), Scope("network", fact.id)
+                yield Group("network", fact.id), Scope("flood", fact.id)
             case Member():
                 # The peer is in the id: what it compiles to is the same on every hypervisor.
-                yield Group("network", fact.network_id), Scope(self.name, "member",
-                                                               f"{fact.network_id} {fact.host}")
+                yield Group("members", fact.router_id), Scope("member", f"{fact.router_id} {fact.host}")
             case Port():
-                yield Group("network", fact.network_id), Scope(self.name, "neighbour", fact.id, remote=True)
+                yield Group("ports", fact.network_id), Scope("neighbour", fact.id, remote=fact.is_machines)
             case Attachment():
-                yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
-                yield Group("host", fact.host), Scope(self.name, "copies", fact.network_id, fact.host)
+                yield Group("members", fact.network_id), Scope("member", f"{fact.network_id} {fact.host}")
+                yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
+                yield Group("host", fact.host), Scope("copies", fact.network_id, fact.host)
             case _:
                 return
 
     def compile(self, view: View, scope: Scope) -> Program:
         match scope.kind:
+            case "switch":
+                return Program(tuple(_switch()))
             case "peer":
                 return Program(tuple(_peer(view, scope.id)))
             case "self":
                 return Program(tuple(self._self(view, scope.id)))
             case "network":
                 return Program(tuple(_network(view, scope.id)))
+            case "flood":
+                return Program(tuple(_flood(view, scope.id)))
             case "member":
                 return Program(tuple(_member(view, *scope.id.split(" ", 1))))
             case "neighbour":
@@ -91,6 +99,7 @@ class L2Switch:
             return
         # The shared flows of this host as a peer must not send to itself, nor believe its own address.
         yield drop(Table.CLASSIFY, 200, match(tun_src=int(hypervisor.vtep)), Reason.TUNNEL_NOT_MEMBER)
+        yield Flow(Table.OUTPUT, 210, match({FLAGS: (Flag.COPY, Flag.COPY), OUT: hypervisor.key}))
         yield drop(Table.OUTPUT, 200, match({OUT: hypervisor.key}), Reason.NOT_HERE)
         if tunnel is not None:
             yield drop(Table.CLASSIFY, 50, match(in_port=tunnel.number), Reason.TUNNEL_NOT_MEMBER)
@@ -146,10 +155,21 @@ def _peer(view: View, host: str) -> Iterator[Flow]:
     yield drop(Table.OUTPUT, 90, match({OUT: peer.key}), Reason.SPLIT_HORIZON)
 
 
+def _switch() -> Iterator[Flow]:
+    yield Flow(Table.ADMIT, 100, match({FLAGS: (Flag.MEMBER, Flag.MEMBER)}), goto=Table.L2)
+
+
 def _network(view: View, network_id: str) -> Iterator[Flow]:
     network = view.network(network_id)
     if network is None or not network.admin_up:
         return
+    ways = ways_of(view, network_id)
+    members = [MEMBERS + network.key]
+    members += [MEMBERS + other.key for other in map(view.network, sorted(ways.networks)) if other is not None]
+    members += [router.key for router in map(view.router, sorted(ways.routers)) if router is not None]
+    yield Flow(Table.TUNNEL, 100, match(tun_id=network.key), (
+        SetField(NET, network.key),
+        *(action for key in members for action in (SetField(RT, key), Resubmit(Table.MEMBER)))), Table.ADMIT)
     if network.isolated:
         yield drop(Table.L2, 300, match({NET: network.key, SOURCE_NET: network.key}), Reason.ISOLATED)
     yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=MULTICAST), goto=Table.FROM_COUNT)
@@ -158,12 +178,28 @@ def _network(view: View, network_id: str) -> Iterator[Flow]:
                    (SetField(REASON, Reason.UNKNOWN_MAC),), Table.PUNT)
 
 
-def _member(view: View, network_id: str, host: str) -> Iterator[Flow]:
-    member, peer, network = view.member(host, network_id), view.hypervisor(host), view.network(network_id)
-    if member is None or peer is None or network is None or not network.admin_up:
+def _member(view: View, domain: str, host: str) -> Iterator[Flow]:
+    """The hypervisor hosts this network, or a network of this router."""
+    peer, network, router = view.hypervisor(host), view.network(domain), view.router(domain)
+    key = MEMBERS + network.key if network is not None else router.key if router is not None else None
+    if peer is not None and key is not None:
+        yield Flow(Table.MEMBER, 100, match({RT: key, IN: peer.key}), (SetField(FLAGS, Flag.MEMBER, Flag.MEMBER),))
+
+
+def _flood(view: View, network_id: str) -> Iterator[Flow]:
+    """The same for all: a copy for the hypervisor itself ends at OUTPUT."""
+    network = view.network(network_id)
+    if network is None or not network.admin_up:
         return
-    yield Flow(Table.TUNNEL, 100, match({IN: peer.key}, tun_id=network.key),
-               (SetField(NET, network.key),), Table.L2)
+    hosts = view.hosts_of(network_id)
+    if len(hosts) > FLOOD_LIMIT + 1:
+        raise ValueError(f"network {network_id} has ports on {len(hosts)} hypervisors; broadcast and multicast reach "
+                         f"at most {FLOOD_LIMIT} others")
+    peers = [peer for peer in map(view.hypervisor, hosts) if peer is not None]
+    yield Flow(Table.FLOOD, 100, match({NET: network.key}), (
+        SetField(FLAGS, Flag.COPY, Flag.COPY),
+        *(action for peer in peers for action in (SetField(OUT, peer.key), Resubmit(Table.OUTPUT))),
+        SetField(FLAGS, 0, Flag.COPY)))
 
 
 def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
@@ -190,17 +226,7 @@ def _copies(view: View, network_id: str) -> Iterator[Flow]:
         policy = policy_of(view, port, network)
         copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
         local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
-    remote: list[SetField | Resubmit | Fork] = []
-    hosts = view.hosts_of(network_id)
-    if len(hosts) > FLOOD_LIMIT + 1:
-        raise ValueError(f"network {network_id} has ports on {len(hosts)} hypervisors; broadcast and multicast reach "
-                         f"at most {FLOOD_LIMIT} others")
-    for host in hosts:
-        peer = view.hypervisor(host) if host != view.host else None
-        if peer is not None:
-            remote.extend((SetField(OUT, peer.key), Resubmit(Table.OUTPUT)))
     where = match({NET: network.key}, eth_dst=MULTICAST)
-    yield Flow(Table.COPY, 100, where, (*remote, *local))
-    if remote:
-        yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key},
-                                          eth_dst=MULTICAST), tuple(local))
+    yield Flow(Table.COPY, 100, where, (Resubmit(Table.FLOOD), *local))
+    yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key}, eth_dst=MULTICAST),
+               tuple(local))

@@ -1,22 +1,23 @@
 """Routing in the tables, on the sender's hypervisor: ARP answers, gateways, routes, next hops.
 
-A routing table belongs to one gateway of one subnet and is entered only with a source address of that subnet, so
-routes are pairwise: a-b and b-c do not make a-c. Everything here is the same on every hypervisor but the rule that
-nobody is answered about his own address.
+A router's table leads to all of its subnets, and is entered only with a source address of the subnet whose gateway was
+asked. NaaS routes are pairwise (a-b and b-c do not make a-c): a subnet that has some has a table of its own for them,
+which goes on to the router's, if there is one. Everything here is the same on every hypervisor but the rule that nobody
+is answered about his own address.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
-from naas_sdn.apps.gateways import Gateway, destinations_of, gateways_of
+from naas_sdn.apps.gateways import Destination, Gateway, gateways_of, legs_of, routes_of
 from naas_sdn.apps.icmp import time_exceeded
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Network, Port, Subnet
-from naas_sdn.pipeline.flow import DecTtl, Flow, InPort, Move, SetField, drop, match, prefix
+from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
+from naas_sdn.pipeline.flow import DecTtl, Flow, InPort, Move, Resubmit, SetField, drop, match, prefix
 from naas_sdn.pipeline.program import Program
-from naas_sdn.pipeline.tables import FLAGS, HOP, IN, NET, REASON, RT, Flag, Reason, Table, next_table
+from naas_sdn.pipeline.tables import FLAGS, HOP, IN, NET, REASON, RT, SCRATCH, Flag, Reason, Table, next_table
 
 ARP, IPV4 = 0x0806, 0x0800
 ICMP = 1
@@ -28,29 +29,39 @@ class L3Router:
 
     name = "l3router"
     tables = frozenset((Table.ARP, Table.ROUTER_IN, Table.ROUTE, Table.NEXT_HOP))
+    kinds = frozenset(("switch", "subnet", "network", "interface", "neighbour", "port"))
     reasons = frozenset((Reason.TTL_EXCEEDED,))
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         match fact:
+            case Hypervisor():
+                yield Group("fabric"), Scope("switch")
             case Subnet():
-                yield Group("network", fact.network_id), Scope(self.name, "subnet", fact.id)
+                yield Group("network", fact.network_id), Scope("subnet", fact.id)
             case Network():
-                yield Group("network", fact.id), Scope(self.name, "network", fact.id)
+                yield Group("network", fact.id), Scope("network", fact.id)
+            case Router():
+                for subnet_id in {leg.subnet_id for leg in fact.legs}:
+                    yield Group("router", fact.id), Scope("interface", f"{fact.id} {subnet_id}")
             case Port() if fact.addresses:
-                yield Group("network", fact.network_id), Scope(self.name, "port", fact.id, remote=fact.is_machines)
+                yield Group("ports", fact.network_id), Scope("neighbour", fact.id, remote=fact.is_machines)
             case Attachment():
-                yield Group("host", fact.host), Scope(self.name, "own addresses", fact.port_id, fact.host)
+                yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
             case _:
                 return
 
     def compile(self, view: View, scope: Scope) -> Program:
         match scope.kind:
+            case "switch":
+                return Program((_UNKNOWN_HOP,))
             case "subnet":
                 return Program(tuple(_subnet(view, scope.id)))
             case "network":
                 return Program(tuple(_wide(view, scope.id)))
-            case "port":
-                return Program(tuple(_port(view, scope.id)))
+            case "interface":
+                return Program(tuple(_interface(view, *scope.id.split(" ", 1))))
+            case "neighbour":
+                return Program(tuple(_neighbour(view, scope.id)))
             case _:
                 return Program(tuple(_own_addresses(view, scope.id)))
 
@@ -69,45 +80,67 @@ class L3Router:
         return []
 
 
+_UNKNOWN_HOP = Flow(Table.NEXT_HOP, 50, match({FLAGS: (Flag.WIDE, Flag.WIDE)}),
+                    (SetField(REASON, Reason.UNKNOWN_HOP),), Table.PUNT)
+"""Where hypervisors hold only some of a network's ports, what they lack is asked for."""
+
+
 def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
     subnet = view.subnet(subnet_id)
     network = view.network(subnet.network_id) if subnet is not None else None
     if subnet is None or network is None or not network.admin_up:
         return
+    routes = routes_of(view, subnet)
     for gateway in gateways_of(view, subnet):
+        own = routes if gateway.ip == subnet.gateway else []
         yield _arp_answer(network, int(gateway.ip), gateway.mac)
-        yield from _entry(network, gateway)
-        yield from _routes(view, gateway)
+        yield from _entry(network, gateway, subnet.key if own or gateway.router is None else gateway.router.key)
+        for destination in own:
+            yield from _route(view, subnet.key, destination)
+        if own and gateway.router is not None:
+            yield Flow(Table.ROUTE, 50, match({RT: subnet.key}), (SetField(RT, gateway.router.key),
+                                                                 Resubmit(Table.ROUTE)))
 
 
-def _entry(network: Network, gateway: Gateway) -> Iterator[Flow]:
+def _entry(network: Network, gateway: Gateway, routing_table: int) -> Iterator[Flow]:
     table, to = Table.ROUTER_IN, {NET: network.key, "eth_dst": gateway.mac}
-    yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)}, gateway)
+    yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)}, gateway.mac)
     yield drop(table, 250, match(to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
     for ttl in (0, 1):
         yield Flow(table, 200, match(to, eth_type=IPV4, nw_ttl=ttl),
                    (SetField(REASON, Reason.TTL_EXCEEDED),), Table.PUNT)
     yield Flow(table, 100, match(to, eth_type=IPV4, ip_src=prefix(gateway.subnet.cidr)),
-               (SetField(RT, gateway.key),), Table.ROUTE)
+               (SetField(RT, routing_table),), Table.ROUTE)
     yield drop(table, 50, match(to), Reason.NO_ROUTE)
 
 
-def _routes(view: View, gateway: Gateway) -> Iterator[Flow]:
-    for destination in destinations_of(view, gateway):
-        network = view.network(destination.subnet.network_id)
-        if network is None or not network.admin_up:
-            continue
-        there = {RT: gateway.key, "ip_dst": int(destination.ip)}
-        yield _echo_answer(Table.ROUTE, 310, there, gateway, int(destination.ip))
-        yield drop(Table.ROUTE, 300, match(there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
-        cidr = destination.subnet.cidr
-        yield Flow(Table.ROUTE, 100 + cidr.prefixlen, match({RT: gateway.key}, eth_type=IPV4, ip_dst=prefix(cidr)), (
-            SetField(NET, network.key), SetField(FLAGS, Flag.ROUTED, Flag.ROUTED),
-            SetField("eth_src", destination.mac), DecTtl(), Move("ip_dst", HOP, 32),
-        ), Table.NEXT_HOP)
+def _interface(view: View, router_id: str, subnet_id: str) -> Iterator[Flow]:
+    router = view.router(router_id)
+    if router is None or not router.admin_up:
+        return
+    for number, destination in enumerate(legs_of(view, router, subnet_id)):
+        yield from _route(view, router.key, destination, to_gateway_only=number > 0)
 
 
-def _port(view: View, port_id: str) -> Iterator[Flow]:
+def _route(view: View, routing_table: int, to: Destination, *, to_gateway_only: bool = False) -> Iterator[Flow]:
+    network = view.network(to.subnet.network_id)
+    if network is None or not network.admin_up:
+        return
+    there = {RT: routing_table, "ip_dst": int(to.ip)}
+    # The answer comes from the far gateway's address, but from the MAC that was asked.
+    yield _echo_answer(Table.ROUTE, 310, there)
+    yield drop(Table.ROUTE, 300, match(there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
+    if to_gateway_only:
+        return
+    cidr = to.subnet.cidr
+    flags = Flag.ROUTED | (Flag.WIDE if view.is_wide(network.id) else 0)
+    yield Flow(Table.ROUTE, 100 + cidr.prefixlen, match({RT: routing_table}, eth_type=IPV4, ip_dst=prefix(cidr)), (
+        SetField(NET, network.key), SetField(FLAGS, flags, Flag.ROUTED | Flag.WIDE),
+        SetField("eth_src", to.mac), DecTtl(), Move("ip_dst", HOP, 32),
+    ), Table.NEXT_HOP)
+
+
+def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
     port = view.port(port_id)
     network = view.network(port.network_id) if port is not None else None
     if port is None or network is None or not network.admin_up or not port.admin_up:
@@ -124,13 +157,10 @@ def _port(view: View, port_id: str) -> Iterator[Flow]:
 
 
 def _wide(view: View, network_id: str) -> Iterator[Flow]:
-    """Where hypervisors hold only some of a network's ports, what they lack is asked for."""
     network = view.network(network_id)
-    if network is None or not network.admin_up or not view.is_wide(network_id):
+    if network is None or not network.admin_up or network.isolated or not view.is_wide(network_id):
         return
-    yield Flow(Table.NEXT_HOP, 50, match({NET: network.key}), (SetField(REASON, Reason.UNKNOWN_HOP),), Table.PUNT)
-    for subnet_id in view.subnets_of(network_id) if not network.isolated else ():
-        subnet = view.subnet(subnet_id)
+    for subnet in map(view.subnet, view.subnets_of(network_id)):
         if subnet is not None:
             yield Flow(Table.ARP, 50, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=prefix(subnet.cidr)),
                        (SetField(REASON, Reason.UNKNOWN_ARP),), Table.PUNT)
@@ -154,10 +184,12 @@ def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
     ))
 
 
-def _echo_answer(table: Table, priority: int, where: dict[str, int], gateway: Gateway,
-                 ip: int | None = None) -> Flow:
+def _echo_answer(table: Table, priority: int, where: dict[str, int], mac: int | None = None) -> Flow:
+    """From the address and the MAC (`mac`, where that is known) that were asked."""
+    turn: tuple[SetField | Move, ...] = (Move("eth_src", "eth_dst", 48), SetField("eth_src", mac or 0))
+    if mac is None:
+        turn = (Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48))
     return Flow(table, priority, match(where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0), (
-        Move("eth_src", "eth_dst", 48), SetField("eth_src", gateway.mac),
-        Move("ip_src", "ip_dst", 32), SetField("ip_src", int(gateway.ip) if ip is None else ip),
+        *turn, Move("ip_src", "ip_dst", 32), SetField("ip_src", where["ip_dst"]),
         SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),
     ))

@@ -17,6 +17,7 @@ class Qos:
 
     name = "qos"
     tables = frozenset((Table.FROM_QOS, Table.TO_QOS))
+    kinds = frozenset(("port", "switch"))
     reasons: frozenset[Reason] = frozenset()
 
     def __init__(self, slowpath_rate: int) -> None:
@@ -26,9 +27,9 @@ class Qos:
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         match fact:
             case Attachment():
-                yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
+                yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
             case Hypervisor():
-                yield Group("fabric"), Scope(self.name, "switch")
+                yield Group("fabric"), Scope("switch")
             case _:
                 return
 

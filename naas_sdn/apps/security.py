@@ -23,11 +23,12 @@ class Security:
 
     name = "security"
     tables = frozenset((Table.GUARD,))
+    kinds = frozenset(("port",))
     reasons: frozenset[Reason] = frozenset()
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         if isinstance(fact, Attachment):
-            yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
+            yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
 
     def compile(self, view: View, scope: Scope) -> Program:
         return Program(tuple(_guard(view, scope.id)))

@@ -12,22 +12,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from naas_sdn.apps.contract import App, Group, Scope
-from naas_sdn.apps.gateways import reach_of
 from naas_sdn.engine.groups import GroupPrograms
+from naas_sdn.engine.reach import FABRIC, Reach
+from naas_sdn.engine.subscribers import Subscribers
 from naas_sdn.model.store import Key, Store, View
-from naas_sdn.model.values import Fact, Member, Wide
+from naas_sdn.model.values import Fact
 from naas_sdn.pipeline.flow import Flow, SetField
-from naas_sdn.pipeline.program import Program
-from naas_sdn.pipeline.tables import DROPS, REASON, Table, next_table
+from naas_sdn.pipeline.program import Meter, Program
+from naas_sdn.pipeline.tables import DROPS, REASON, RETURNS, Table, next_table
 
 LOG = logging.getLogger(__name__)
 
 WIDEST = 1000
-"""Of a network of more ports than this a hypervisor holds only those remote ones that its machines talk to."""
+"""Where a network and those it is routed to have more plugged ports than this, a hypervisor holds only those remote
+ones that its machines talk to."""
 
-FABRIC = Group("fabric")
-MISSES = Scope("pipeline", "misses")
-_REACH = "reach"
+MISSES = Scope("misses")
+_WAYS = "ways"
 
 
 @dataclass(slots=True)
@@ -41,52 +42,57 @@ class _Work:
 
 def misses() -> Program:
     """What every table does with a packet that no app has a flow for."""
-    return Program(tuple(
-        Flow(table, 0, (), (SetField(REASON, DROPS[table]),)) if table in DROPS
-        else Flow(table, 0, (), goto=next_table(table))
-        for table in Table
-    ))
+    return Program(tuple(map(_miss, Table)))
+
+
+def _miss(table: Table) -> Flow:
+    if table in RETURNS:
+        return Flow(table, 0, ())
+    if table in DROPS:
+        return Flow(table, 0, (), (SetField(REASON, DROPS[table]),))
+    return Flow(table, 0, (), goto=next_table(table))
 
 
 class Compiler:
     """The desired state of every hypervisor, by Group."""
 
     def __init__(self, apps: Iterable[App], widest: int = WIDEST) -> None:
-        """`widest`: plugged ports of a network that every hypervisor with an interest in it holds them all."""
         self.store = Store()
-        self._widest = widest
+        self.reach = Reach(self.store, widest)
+        self.subscribers = Subscribers()
         self.groups: defaultdict[Group, GroupPrograms] = defaultdict(GroupPrograms)
         self.faults: dict[Scope, str] = {}
-        self._apps = {app.name: app for app in apps}
-        self._owner = {table: app.name for app in self._apps.values() for table in app.tables}
+        self._apps = tuple(apps)
+        owners = Counter(table for app in self._apps for table in app.tables)
+        if shared := [table.name for table, count in owners.items() if count > 1]:
+            raise ValueError(f"tables {shared} have more than one writer")
         self._placed: dict[Scope, tuple[Group, set[Key]]] = {}
         self._reads: dict[Scope, frozenset[Key]] = {}
         self._readers: defaultdict[Key, set[Scope]] = defaultdict(set)
         self._places: dict[tuple[str | None, int, int, object], Scope] = {}
         self._places_on_hosts: Counter[tuple[int, int, object]] = Counter()
-        self._reach: dict[str, frozenset[str]] = {}
         self.groups[FABRIC].replace(MISSES, misses())
 
-    def app(self, name: str) -> App:
-        return self._apps[name]
-
-    def interest(self, host: str) -> frozenset[str]:
-        """The networks that this hypervisor hosts or routes to."""
-        return self.store.elements(Key("networks reached by host", host))
-
-    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> set[Group]:
-        """Take in facts (None: gone) and recompile; the Groups whose programs, or whose subscribers, changed."""
+    def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> set[str]:
+        """Take in facts (None: gone), recompile, and tell the subscribers; the hypervisors of those concerned."""
         work = _Work()
-        for key, fact in changes:
+
+        def take(key: Key, fact: Fact | None) -> None:
             self._take(key, fact, work)
-        self._refresh_width(work)
-        self._refresh_interest(work)
+
+        for key, fact in changes:
+            take(key, fact)
+        reread = {scope.id for key in work.stale for scope in self._readers.get(key, ()) if scope.kind == _WAYS}
+        moved = self.reach.follow(work.stale, reread, take,
+                                  lambda network_id, reads: self._read(Scope(_WAYS, network_id), reads))
         for key in work.stale:
             work.dirty.update(self._readers.get(key, ()))
+            if key.kind == "wide":
+                work.touched.add(Group("ports", key.id))
         # What clashed before may not any more.
         work.dirty.update(self.faults)
         self._recompile([scope for scope in work.dirty if scope in self._placed], work)
-        return work.touched
+        return self.subscribers.tell(work.touched, moved)
 
     def _take(self, key: Key, fact: Fact | None, work: _Work) -> None:
         old = self.store.fact(key)
@@ -106,7 +112,7 @@ class Compiler:
     def _placements(self, key: Key, fact: Fact | None) -> Iterator[tuple[Scope, Group]]:
         if fact is None:
             return
-        for app in self._apps.values():
+        for app in self._apps:
             for group, scope in app.place(key, fact):
                 yield scope, group
 
@@ -149,8 +155,7 @@ class Compiler:
             view = View(self.store, scope.host)
             old = self.groups[self._placed[scope][0]].programs.get(scope)
             try:
-                program = self._apps[scope.app].compile(view, scope)
-                self._check(scope, program)
+                program = self._compile(view, scope)
             except Exception as error:  # an app's bug must stay that app's, and that scope's
                 self.faults[scope] = str(error) or type(error).__name__
                 LOG.exception("scope %s keeps its last program", scope)
@@ -170,13 +175,21 @@ class Compiler:
                 self.groups[group].replace(scope, program)
                 work.touched.add(group)
 
-    def _check(self, scope: Scope, program: Program) -> None:
-        places = {flow.place for flow in program.flows}
-        if len(places) != len(program.flows):
+    def _compile(self, view: View, scope: Scope) -> Program:
+        flows: list[Flow] = []
+        meters: list[Meter] = []
+        for app in self._apps:
+            if scope.kind not in app.kinds:
+                continue
+            program = app.compile(view, scope)
+            for flow in program.flows:
+                if flow.table not in app.tables:
+                    raise ValueError(f"{app.name} may not write table {flow.table.name}")
+            flows += program.flows
+            meters += program.meters
+        if len({flow.place for flow in flows}) != len(flows):
             raise ValueError(f"{scope} has two flows with one table, priority and match")
-        for flow in program.flows:
-            if self._owner.get(flow.table) != scope.app:
-                raise ValueError(f"{scope} may not write table {flow.table.name}")
+        return Program(tuple(flows), tuple(meters))
 
     def _claim(self, scope: Scope, program: Program, old: Program | None) -> None:
         """Record who writes where; on a clash the scope is a fault and keeps what it had."""
@@ -205,35 +218,3 @@ class Compiler:
                 self._places_on_hosts[flow.place] -= 1
                 if not self._places_on_hosts[flow.place]:
                     del self._places_on_hosts[flow.place]
-
-    def _refresh_width(self, work: _Work) -> None:
-        """Follow plugs into Wide facts; a network that became wide is so until it has shrunk to half."""
-        for key in [key for key in work.stale if key.kind == "attachments of network"]:
-            ports, wide = self.store.count(key), Key("wide", key.id)
-            limit = self._widest // 2 if self.store.fact(wide) is not None else self._widest
-            self._take(wide, Wide(key.id) if ports > limit else None, work)
-
-    def _refresh_interest(self, work: _Work) -> None:
-        """Follow changes into Member facts: reach is kept per network, interest per hypervisor."""
-        networks = {key.id for key in work.stale if key.kind == "network"}
-        hosts = {key.id for key in work.stale if key.kind == "networks of host"}
-        for key in work.stale:
-            networks.update(scope.id for scope in self._readers.get(key, ()) if scope.app == _REACH)
-        for network_id in networks:
-            view = View(self.store)
-            reach: frozenset[str] = frozenset()
-            if view.network(network_id) is not None:
-                reach = reach_of(view, network_id)
-            self._read(Scope(_REACH, "network", network_id), frozenset(view.reads if reach else ()))
-            if reach != self._reach.get(network_id, frozenset()):
-                hosts |= self.store.elements(Key("hosts of network", network_id))
-            self._reach[network_id] = reach
-            if not reach:
-                del self._reach[network_id]
-        for host in hosts:
-            wanted = {reached for network_id in self.store.elements(Key("networks of host", host))
-                      for reached in self._reach.get(network_id, ())}
-            for network_id in self.interest(host) ^ wanted:
-                member = Member(host, network_id) if network_id in wanted else None
-                self._take(Key("member", (host, network_id)), member, work)
-                work.touched.add(Group("host", host))

@@ -14,7 +14,7 @@ from naas_sdn.engine.contract import Identity, Punt, Switch
 from naas_sdn.engine.interest import RESUME, target
 from naas_sdn.engine.session import Session, subject
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Fact, Hypervisor, Link, Port
+from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
 from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
 from naas_sdn.service import hypervisors
 
@@ -60,14 +60,15 @@ class Engine:
         """Take in what changed, compile, and wake the hypervisors concerned."""
         changes = list(changes)
         faults = set(self.compiler.faults)
-        touched = self.compiler.apply(changes)
+        concerned = self.compiler.apply(changes)
         for key, fact in changes:
             if key.kind == "hypervisor":
                 self._readmit(key.id, fact)
-        for session in list(self._sessions.values()):
-            # A plug that changes no flow still waits for its acknowledgement.
-            if touched & session.groups() or any(key.kind == "vif" for key, _ in changes):
-                session.wake()
+            if isinstance(fact, Attachment):
+                # A plug that changes no flow still waits for its acknowledgement.
+                concerned.add(fact.host)
+        for host in concerned & self._sessions.keys():
+            self._sessions[host].wake()
         if faults != set(self.compiler.faults):
             self._report_faults(faults)
 

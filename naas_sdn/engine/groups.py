@@ -61,7 +61,7 @@ class GroupPrograms:
         return iter(net.values())
 
     def remote_ports(self, have: Container[tuple[int, int]]) -> list[str]:
-        """The ports that a switch tells others of when it has these flows, by (table, cookie)."""
+        """The ports that a switch must hold when it has these flows, by (table, cookie)."""
         return [port for port, scopes in self.remote.items()
                 if any((flow.table, flow.cookie) in have for scope in scopes for flow in self.programs[scope].flows)]
 

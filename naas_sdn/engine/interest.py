@@ -57,44 +57,51 @@ class Interests:
         own = store.elements(Key("attachments of network on host", (network_id, self._host)))
         return {*own, *(known.ports() if known is not None else ())}
 
-    def are_unknown(self, network_id: str) -> bool:
-        """The network is wide, and what the switch holds of it has yet to be told by `keep`."""
-        return self._is_wide(network_id) and network_id not in self._networks
+    def networks(self) -> set[str]:
+        """The wide ones that something is asked for of, and that the hypervisor still reaches."""
+        if self._networks:
+            reached = self._compiler.reach.reached(self._host)
+            for network_id in self._networks.keys() - reached:
+                del self._networks[network_id]
+        return {network_id for network_id in self._networks if self._is_wide(network_id)}
 
     def keep(self, network_id: str, ports: Iterable[str]) -> None:
         """The switch holds these already."""
-        self._networks[network_id] = _Network({_KEPT: dict.fromkeys(ports)}, {})
+        kept = dict.fromkeys(ports)
+        if kept:
+            self._networks.setdefault(network_id, _Network({}, {})).asked.setdefault(_KEPT, {}).update(kept)
 
     def ask(self, asker: str, port: Port) -> None:
         """A machine of this hypervisor, on port `asker`, talks to `port`."""
         if not self._is_wide(port.network_id):
             return
-        network = self._networks.get(port.network_id)
-        if network is None:
-            return      # the switch is not in step yet, and will ask again
+        network = self._networks.setdefault(port.network_id, _Network({}, {}))
         ports = network.asked.setdefault(asker, {})
         ports.pop(port.id, None)
         ports[port.id] = None
         if len(ports) > PER_PORT:
             del ports[next(iter(ports))]
 
-    def age(self, packets: Mapping[int, int]) -> bool:
-        """Forget what nothing was sent to since the last look, by the packets of each cookie; whether there was any."""
-        forgotten = False
-        for network_id, network in self._networks.items():
-            group = self._compiler.groups[Group("network", network_id)]
+    def age(self, packets: Mapping[int, int]) -> set[str]:
+        """Forget what nothing was sent to since the last look, by the packets of each cookie; the networks of those."""
+        forgotten = set()
+        for network_id, network in list(self._networks.items()):
+            group = self._compiler.groups[Group("ports", network_id)]
             sent = {port: sum(packets.get(flow.cookie, 0) for scope in group.remote.get(port, ())
                               for flow in group.programs[scope].flows) for port in network.ports()}
             idle = {port for port, count in sent.items() if network.sent.get(port) == count}
-            forgotten = forgotten or bool(idle)
+            if idle:
+                forgotten.add(network_id)
             network.asked = {asker: left for asker, ports in network.asked.items()
                              if (left := {port: None for port in ports if port not in idle})}
             network.sent = {port: count for port, count in sent.items() if port not in idle}
+            if not network.asked:
+                del self._networks[network_id]
         return forgotten
 
     @property
     def any(self) -> bool:
-        """Some network is wide."""
+        """Something is asked for."""
         return bool(self._networks)
 
     def _is_wide(self, network_id: str) -> bool:

@@ -83,7 +83,6 @@ class Ledger:
         """(table, cookie) -> (port, metric) of this hypervisor's counting flows."""
         return {
             (flow.table, flow.cookie): (scope.id, Metric(DIRECTION[flow.table]))
-            for scope, program in self._compiler.groups[Group("host", host)].programs.items()
-            if scope.app == "accounting"
-            for flow in program.flows
+            for scope, program in self._compiler.groups[Group("host", host)].programs.items() if scope.kind == "port"
+            for flow in program.flows if flow.table in DIRECTION
         }

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Group, Scope
-from naas_sdn.engine.compiler import FABRIC, Compiler
+from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.groups import Change, GroupPrograms
 from naas_sdn.engine.interest import Interests
+from naas_sdn.model.values import Port
 from naas_sdn.pipeline.flow import Flow
 from naas_sdn.pipeline.program import Delta, Meter, Program
 
@@ -33,8 +34,11 @@ class Plan:
     """A Delta, the Group versions it leads to, and the scope and programs behind each flow and meter in it."""
 
     delta: Delta
-    marks: Mapping[Group, Mark]
+    marks: Mapping[Group, Mark | None]
+    """None: the switch holds nothing of the Group any more."""
     changes: tuple[Change, ...]
+    complete: bool = True
+    """Once it is applied, the switch is in step."""
 
     def blame(self, culprits: Iterable[Flow | Meter]) -> list[Change]:
         """The changes that these flows and meters are of."""
@@ -56,13 +60,50 @@ class Replica:
         self.interests = Interests(compiler, host)
         self._compiler = compiler
         self._marks: dict[Group, Mark] = {}
+        self._groups: set[Group] = set()
+        self._dirty: set[Group] = set()
+        self._moved = True
+        compiler.subscribers.join(self)
 
-    def groups(self) -> Iterator[Group]:
+    def groups(self) -> set[Group]:
         """What this switch subscribes to."""
-        yield FABRIC
-        yield Group("host", self.host)
-        for network_id in self._compiler.interest(self.host):
-            yield Group("network", network_id)
+        if self._moved:
+            self._moved = False
+            for group, mark in self._marks.items():
+                if group.kind == "ports" and mark.ports is None and self.interests.wanted(group.id) is not None:
+                    # It has become wide: what is installed stays until it is idle.
+                    self.interests.keep(group.id, self._compiler.groups[group].remote)
+            now = self._compiler.reach.subscriptions(self.host)
+            now.update(Group("ports", network_id) for network_id in self.interests.networks())
+            self._compiler.subscribers.change(self, self._groups, now)
+            self._dirty |= now ^ self._groups
+            self._groups = now
+        return self._groups
+
+    def touch(self, group: Group) -> None:
+        """Programs of the Group have changed."""
+        self._dirty.add(group)
+
+    def move(self) -> None:
+        """The subscriptions may be others."""
+        self._moved = True
+
+    def ask(self, asker: str, port: Port) -> None:
+        """A machine here, on port `asker`, talks to `port`."""
+        self.interests.ask(asker, port)
+        self._reconsider((port.network_id,))
+
+    def age(self, packets: Mapping[int, int]) -> None:
+        """Forget remote ports of wide networks that nothing was sent to, by the packets of each cookie."""
+        self._reconsider(self.interests.age(packets))
+
+    def close(self) -> None:
+        self._compiler.subscribers.leave(self, self._groups)
+
+    def _reconsider(self, networks: Iterable[str]) -> None:
+        for network_id in networks:
+            self._dirty.add(Group("ports", network_id))
+            self._moved = True
 
     def desired(self) -> tuple[dict[tuple[int, int], Flow], dict[int, Meter]]:
         """All flows by (table, cookie) and all meters by number that the switch should hold now."""
@@ -87,13 +128,13 @@ class Replica:
         A (table, cookie) that is there twice is removed first and, by the next plan, added again; one that has
         drifted is written over.
         """
-        for group in self.groups():
-            if group.kind == "network" and self.interests.are_unknown(group.id):
-                self.interests.keep(group.id, self._compiler.groups[group].remote_ports(have))
+        self._remember(have)
+        groups = self.groups()
         wanted, wanted_meters = self.desired()
-        marks = {group: self._wanted(group) for group in self.groups()}
+        marks: dict[Group, Mark | None] = dict.fromkeys(self._marks)
+        marks.update((group, self._wanted(group)) for group in groups)
         doubled = {key for key, count in have.items() if count > 1}
-        changes = tuple(change for group, mark in marks.items()
+        changes = tuple(change for group, mark in marks.items() if mark is not None
                         for change in self._compiler.groups[group].everything() if mark.has(change.scope))
         return Plan(
             Delta(
@@ -102,19 +143,24 @@ class Replica:
                 meters=tuple(meter for number, meter in wanted_meters.items() if meters.get(number) != meter),
                 drop_meters=tuple(number for number in meters if number not in wanted_meters),
             ),
-            {} if doubled else marks, changes,
+            marks, changes, complete=not doubled,
         )
 
     def plan(self) -> Plan | None:
         """What has changed since the last acknowledged plan; None when only a dump can tell."""
-        marks: dict[Group, Mark] = {}
+        groups = self.groups()
+        marks: dict[Group, Mark | None] = {}
         changes: list[Change] = []
-        for group in self.groups():
-            programs = self._compiler.groups[group]
+        for group in self._dirty:
             known = self._marks.get(group)
-            if group.kind == "network" and self.interests.are_unknown(group.id):
-                # It has just become wide, and what is installed stays until it is idle; or it is new here.
-                self.interests.keep(group.id, programs.remote if known is not None else ())
+            if group not in groups:
+                gone = self._left(group) if known is not None else []
+                if gone is None:
+                    return None
+                marks[group] = None
+                changes.extend(gone)
+                continue
+            programs = self._compiler.groups[group]
             marks[group] = wanted = self._wanted(group)
             if known is None:
                 changes.extend(change for change in programs.everything() if wanted.has(change.scope))
@@ -123,18 +169,19 @@ class Replica:
             if since is None:
                 return None
             changes.extend(since if known.ports is wanted.ports is None else _seen(programs, since, known, wanted))
-        for group in self._marks.keys() - marks.keys():
-            gone = self._left(group)
-            if gone is None:
-                return None
-            changes.extend(gone)
         changes = [change for change in map(self._unstick, changes) if change is not None]
         return Plan(_delta(changes), marks, tuple(changes))
 
     def acknowledge(self, plan: Plan) -> None:
         """The switch holds all of `plan`."""
-        self._marks = dict(plan.marks)
-        self.synced = bool(plan.marks)
+        self.synced = plan.complete
+        for group, mark in plan.marks.items() if plan.complete else ():
+            if mark is None:
+                self._marks.pop(group, None)
+            else:
+                self._marks[group] = mark
+            if mark == (self._wanted(group) if group in self._groups else None):
+                self._dirty.discard(group)
         for change in plan.changes:
             stuck = self.stuck.get(change.scope)
             if stuck is not None and stuck.new != change.new:
@@ -143,6 +190,13 @@ class Replica:
     def quarantine(self, change: Change) -> None:
         """The switch refused `change.new`; it keeps `change.old`."""
         self.stuck[change.scope] = change
+
+    def _remember(self, have: Counter[tuple[int, int]]) -> None:
+        """Take what the switch holds of wide networks for what its machines talk to."""
+        for network_id in self._compiler.reach.reached(self.host):
+            if self.interests.wanted(network_id) is not None:
+                self.interests.keep(network_id, self._compiler.groups[Group("ports", network_id)].remote_ports(have))
+        self._moved = True
 
     def _left(self, group: Group) -> list[Change] | None:
         """The removal of what the switch holds of a Group that it no longer subscribes to."""
@@ -156,7 +210,7 @@ class Replica:
                 if program is not None and mark.has(scope)]
 
     def _wanted(self, group: Group) -> Mark:
-        ports = self.interests.wanted(group.id) if group.kind == "network" else None
+        ports = self.interests.wanted(group.id) if group.kind == "ports" else None
         return Mark(self._compiler.groups[group].version, frozenset(ports) if ports is not None else None)
 
     def _unstick(self, change: Change) -> Change | None:

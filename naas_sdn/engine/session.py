@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from naas_sdn import runtime
-from naas_sdn.apps.contract import Group, Scope
+from naas_sdn.apps.contract import Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.engine.compiler import Compiler
@@ -40,15 +40,22 @@ AUDIT = 300.0
 
 def subject(scope: Scope) -> tuple[str, str] | None:
     """The (kind, id) of the object that a tenant or operator knows the scope by."""
-    if scope.kind in ("port", "neighbour", "own addresses"):
-        return "port", scope.id
-    if scope.kind in ("subnet", "network"):
-        return scope.kind, scope.id
-    if scope.kind in ("copies", "member"):
-        return "network", scope.id.split(" ", 1)[0]
-    if scope.kind in ("peer", "self"):
-        return "hypervisor", scope.id
-    return None
+    first, _, second = scope.id.partition(" ")
+    match scope.kind:
+        case "port" | "neighbour":
+            return "port", scope.id
+        case "subnet" | "network":
+            return scope.kind, scope.id
+        case "copies" | "flood":
+            return "network", scope.id
+        case "interface":
+            return "router", first
+        case "peer" | "self":
+            return "hypervisor", scope.id
+        case "member":
+            return "hypervisor", second
+        case _:
+            return None
 
 
 class Session:
@@ -79,9 +86,6 @@ class Session:
     def host(self) -> str:
         return self.switch.host
 
-    def groups(self) -> set[Group]:
-        return set(self._replica.groups())
-
     def wake(self) -> None:
         """Something may have changed: look."""
         self._wake.set()
@@ -94,7 +98,7 @@ class Session:
 
     def ask(self, asker: str, port: Port) -> None:
         """A machine here, on port `asker`, talks to `port`."""
-        self._replica.interests.ask(asker, port)
+        self._replica.ask(asker, port)
         self._wake.set()
 
     def resume(self, number: int, table: Table, punt: Punt) -> None:
@@ -115,6 +119,7 @@ class Session:
 
     def close(self) -> None:
         self._thread.kill()
+        self._replica.close()
 
     def _run(self) -> None:
         delay: float = 0
@@ -138,7 +143,7 @@ class Session:
             self._report_links(self._links)
         if self._shed:
             self._shed = False
-            self._replica.interests.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
+            self._replica.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
         missed, self._missed = self._missed, []
         plan = self._plan()
         while plan is None or plan.delta or not self._replica.synced:

@@ -64,13 +64,13 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
             yield Key("hosts of interface", fact.interface), fact.host
             yield Key("interfaces of host", fact.host), fact.interface
         case Member():
-            yield Key("networks reached by host", fact.host), fact.network_id
+            yield Key("members of router", fact.router_id), fact.host
         case _:
             return
 
 
 class Store:
-    """Facts by kind and id. Ids are the database's, except Link (host, interface) and Member (host, network)."""
+    """Facts by kind and id. Ids are the database's, except Link (host, interface) and Member (host, router)."""
 
     def __init__(self) -> None:
         self._facts: dict[Key, Fact] = {}
@@ -174,10 +174,6 @@ class View:
     def is_wide(self, network_id: str) -> bool:
         """Hypervisors hold only those remote ports of the network that their machines talk to."""
         return self._fact("wide", network_id) is not None
-
-    def member(self, host: str, network_id: str) -> Member | None:
-        found: Member | None = self._fact("member", (host, network_id))
-        return found
 
     def subnets_of(self, network_id: str) -> list[str]:
         return self._elements("subnets of network", network_id)

@@ -148,10 +148,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A hypervisor that may send into a network: it hosts ports of it or routes to it."""
+    """A hypervisor that hosts a network on which this router has an interface, and so may send to all of them."""
 
     host: str
-    network_id: str
+    router_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,21 +34,13 @@ _TEXT: dict[str, Callable[[int], str]] = {
     "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "nw_ttl": str, "icmp_type": str, "icmp_code": str,
     "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str,
     "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
-    **{f"reg{number}": hex for number in range(16)},
+    **{f"reg{number}": hex for number in range(16)}, "xreg4": hex,
 }
-
-WIDTH: dict[str, int] = {
-    "in_port": 32, "metadata": 64, "tun_id": 64, "tun_src": 32, "tun_dst": 32, "eth_src": 48, "eth_dst": 48,
-    "eth_type": 16, "vlan_vid": 16, "ip_src": 32, "ip_dst": 32, "nw_proto": 8, "nw_ttl": 8, "icmp_type": 8,
-    "icmp_code": 8, "udp_src": 16, "udp_dst": 16, "tcp_src": 16, "tcp_dst": 16, "arp_op": 16, "arp_spa": 32,
-    "arp_tpa": 32, "arp_sha": 48, "arp_tha": 48, **{f"reg{number}": 32 for number in range(16)},
-}
-"""Bits of every field that a flow may use."""
 
 _RANK = {name: rank for rank, name in enumerate(_TEXT)}
 
 Match = tuple[tuple[str, int, int | None], ...]
-"""(field, value, mask or None), in the order of `WIDTH`: prerequisites before what needs them."""
+"""(field, value, mask or None), in the order of `_TEXT`: prerequisites before what needs them."""
 
 
 Value = int | tuple[int, int]

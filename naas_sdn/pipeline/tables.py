@@ -11,7 +11,9 @@ from enum import IntEnum, IntFlag
 
 class Table(IntEnum):
     CLASSIFY = 0      # ingress port or tunnel -> IN, NET
-    TUNNEL = 5        # a known peer may speak for this tunnel ID
+    TUNNEL = 5        # tunnel ID -> NET, and whether a member sent it
+    MEMBER = 6        # resubmitted to: the peer is a member of RT -> flag MEMBER
+    ADMIT = 7         # only what a member sent
     GUARD = 10        # MAC, IP and ARP sender are the port's own
     SERVICES = 20     # DHCP -> controller
     ARP = 25          # ARP requests -> answered
@@ -22,6 +24,7 @@ class Table(IntEnum):
     FROM_COUNT = 62   # what a port sent
     FROM_QOS = 64     # the rate a port may send
     COPY = 66         # broadcast and multicast -> one copy a receiver
+    FLOOD = 67        # resubmitted to: one copy for every hypervisor with the network
     TO_ACL = 70       # no packet returns to its sender
     TO_COUNT = 80     # what a port received
     TO_QOS = 84       # the rate a port may receive
@@ -61,20 +64,28 @@ class Flag(IntFlag):
 
     TUNNEL = 1   # came from another hypervisor
     ROUTED = 2   # went through ROUTE
+    WIDE = 4     # routed to a network of which this hypervisor holds only some ports
+    MEMBER = 8   # came from a hypervisor that may speak for NET
+    COPY = 16    # a copy for another hypervisor
 
+
+MEMBERS = 1 << 31
+"""Added to a network's key in RT: keys of networks and of routers are two sequences."""
 
 NET = "metadata"        # network key, also the tunnel ID
 FLAGS = "reg0"
 IN = "reg1"             # key of the port, or of the hypervisor, that the packet came from
 OUT = "reg2"            # key of the port, or of the hypervisor, that it goes to
 HOP = "reg3"            # IPv4 address of the next hop
-RT = "reg5"             # routing table: the key of the gateway that the packet was sent to
+RT = "reg5"             # routing table: the key of a router or subnet; in MEMBER of a router, or MEMBERS + a network's
 REASON = "reg6"
 SOURCE_NET = "reg7"     # network key of the sending port; 0 from a tunnel
+SCRATCH = "xreg4"       # reg8 and reg9: within one flow
 
 DROPS: dict[Table, Reason] = {
     Table.CLASSIFY: Reason.UNKNOWN_PORT,
     Table.TUNNEL: Reason.TUNNEL_NOT_MEMBER,
+    Table.ADMIT: Reason.TUNNEL_NOT_MEMBER,
     Table.GUARD: Reason.SPOOFED,
     Table.ROUTE: Reason.NO_ROUTE,
     Table.NEXT_HOP: Reason.NO_NEIGHBOUR,
@@ -85,8 +96,12 @@ DROPS: dict[Table, Reason] = {
 }
 """What a table without a flow for the packet drops it for."""
 
+RETURNS = frozenset((Table.MEMBER, Table.FLOOD))
+"""Looked up on the side: a miss goes back to where the lookup came from."""
+
 SKIPS: dict[Table, Table] = {
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
+    Table.COPY: Table.TO_ACL,
 }
 """Where a miss goes when it is not the next table."""
 

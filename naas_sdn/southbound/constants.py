@@ -34,7 +34,7 @@ FLOW_MONITOR = 1870
 MONITOR_ADD, MONITOR_DELETE, MONITOR_MODIFY = 2, 4, 8
 MONITOR_ABBREVIATED = 3
 
-_OXM, _NXM1 = 0x8000, 0x0001
+_OXM, _NXM1, _PACKET_REGISTERS = 0x8000, 0x0001, 0x8001
 FIELDS: dict[str, tuple[int, int, int]] = {
     "in_port": (_OXM, 0, 4), "metadata": (_OXM, 2, 8), "eth_dst": (_OXM, 3, 6), "eth_src": (_OXM, 4, 6),
     "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "nw_proto": (_OXM, 10, 1), "ip_src": (_OXM, 11, 4),
@@ -42,7 +42,7 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     "udp_dst": (_OXM, 16, 2), "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
     "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),
     "tun_id": (_OXM, 38, 8), "nw_ttl": (_NXM1, 29, 1), "tun_src": (_NXM1, 31, 4), "tun_dst": (_NXM1, 32, 4),
-    **{f"reg{number}": (_NXM1, number, 4) for number in range(16)},
+    **{f"reg{number}": (_NXM1, number, 4) for number in range(16)}, "xreg4": (_PACKET_REGISTERS, 4, 8),
 }
 """(class, field, bytes) of every field that a flow may use: OpenFlow 1.3.5 section 7.2.3.7, ovs-fields(7)."""
 

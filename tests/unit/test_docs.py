@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from naas_sdn.pipeline import tables
-from naas_sdn.pipeline.tables import DROPS, SKIPS, Reason, Table
+from naas_sdn.pipeline.tables import DROPS, RETURNS, SKIPS, Reason, Table
 from tests.support.topologies import apps
 
 ROOT = Path(__file__).parent.parent.parent
 PIPELINE = ROOT / "docs/pipeline.md"
-REGISTERS = ("NET", "FLAGS", "IN", "OUT", "HOP", "RT", "REASON", "SOURCE_NET")
+REGISTERS = ("NET", "FLAGS", "IN", "OUT", "HOP", "RT", "REASON", "SOURCE_NET", "SCRATCH")
 
 
 def rows(columns: int) -> list[list[str]]:
@@ -26,9 +26,13 @@ def test_the_tables() -> None:
     owners = {table: app.name for app in apps() for table in app.tables}
     said = {int(number): (name, app, miss) for number, name, app, _, miss in rows(5)[1:]}
     assert said == {int(table): (
-        table.name, owners[table],
-        f"drop {DROPS[table].name}" if table in DROPS else SKIPS[table].name if table in SKIPS else "next",
-    ) for table in Table}
+        table.name, owners[table], _miss(table)) for table in Table}
+
+
+def _miss(table: Table) -> str:
+    if table in RETURNS:
+        return "back"
+    return f"drop {DROPS[table].name}" if table in DROPS else SKIPS[table].name if table in SKIPS else "next"
 
 
 def test_registers_and_reasons() -> None:

@@ -30,7 +30,7 @@ from naas_sdn.apps.dhcp_options import Terms
 from naas_sdn.apps.dhcp_responder import DhcpResponder
 from naas_sdn.apps.dhcp_wire import Message, Op, Type, build, parse
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import DHCP_SERVICE, Address, Port, Subnet
+from naas_sdn.model.values import DHCP_SERVICE, Address, Network, Port, Subnet
 from naas_sdn.pipeline.tables import Reason, Table
 
 SECOND = Subnet("zwei", "net", 6, IPv4Network("10.1.0.0/24"), IPv4Address("10.1.0.1"), GATEWAY_MAC + 1)
@@ -255,13 +255,9 @@ def test_mutated_frames_raise_nothing_and_no_malformed_one_is_answered():
     assert 100 < answered < 5900
 
 
-def scopes(fact: Subnet | Port) -> list[tuple[Group, Scope]]:
-    return list(DhcpResponder(Terms(60)).place(Key(type(fact).__name__.lower(), fact.id), fact))
-
-
 def flows(*facts) -> list[str]:
     case = Case(*facts)
-    program = case.app.compile(case.view, Scope("dhcp", "network", "net"))
+    program = case.app.compile(case.view, Scope("network", "net"))
     assert not program.meters
     assert {flow.table for flow in program.flows} <= {Table.SERVICES}
     return sorted(map(str, program.flows))
@@ -272,9 +268,12 @@ def punt(address: str) -> str:
             "udp_src=68,udp_dst=67 actions=set_field:0x20->reg6,goto_table:95")
 
 
-def test_a_network_has_one_scope_however_many_subnets():
-    assert scopes(SUBNET) == scopes(SECOND) == [(Group("network", "net"), Scope("dhcp", "network", "net"))]
-    assert scopes(STATIC) == scopes(PORT) == []
+def test_a_network_has_one_scope_whatever_its_subnets_and_ports():
+    def scopes(fact: Network | Subnet | Port) -> list[tuple[Group, Scope]]:
+        return list(DhcpResponder(Terms(60)).place(Key(type(fact).__name__.lower(), fact.id), fact))
+
+    assert scopes(NETWORK) == [(Group("network", "net"), Scope("network", "net"))]
+    assert scopes(SUBNET) == scopes(PORT) == []
 
 
 def test_requests_to_everybody_and_to_the_servers_are_punted():
@@ -286,11 +285,11 @@ def test_nothing_is_punted_where_nobody_would_answer():
     assert flows(replace(SUBNET, dhcp=False)) == []
     assert flows(replace(SUBNET, gateway=None)) == []
     case = Case()
-    assert case.app.compile(case.view, Scope("dhcp", "network", "gone")).flows == ()
+    assert case.app.compile(case.view, Scope("network", "gone")).flows == ()
 
 
 def test_flows_do_not_depend_on_the_networks_name_or_mtu_or_on_its_machines():
     case = Case()
-    case.app.compile(case.view, Scope("dhcp", "network", "net"))
+    case.app.compile(case.view, Scope("network", "net"))
     assert Key("ports of network", "net") not in case.view.reads
     assert flows() == flows(replace(NETWORK, mtu=9000))

@@ -64,7 +64,11 @@ def test_order_and_repetition_never_matter(topology: str) -> None:
 
 def test_what_changes_nothing_touches_nothing() -> None:
     compiler = compiled(topologies.routed())
+    hypervisors = [Replica(compiler, "hv1"), Replica(compiler, "hv2")]
+    for replica in hypervisors:
+        replica.groups()
     assert compiler.apply(topologies.routed()) == set()
+    assert compiler.apply(vm(29, 2, 1)) == {"hv1", "hv2"}
 
 
 class Counting(L2Switch):
@@ -95,10 +99,10 @@ def test_one_more_port_compiles_a_number_of_scopes_that_does_not_depend_on_the_n
 
 def test_a_hypervisor_is_interested_in_what_it_hosts_and_routes_to_and_in_nothing_else() -> None:
     compiler = compiled([*topologies.routed(), *topologies.network(9), *topologies.subnet(9), *vm(91, 9, 2)])
-    assert compiler.interest("hv1") == {"net1", "net2", "net3", "net4"}
+    assert compiler.reach.reached("hv1") == {"net1", "net2", "net3", "net4"}
     compiler.apply([(Key("vif", "port41"), None)])
-    assert compiler.interest("hv1") == {"net1", "net2", "net3"}
-    assert "net9" in compiler.interest("hv2")
+    assert compiler.reach.reached("hv1") == {"net1", "net2", "net3"}
+    assert "net9" in compiler.reach.reached("hv2")
 
 
 class Rogue:
@@ -106,6 +110,7 @@ class Rogue:
 
     name = "rogue"
     tables = frozenset((Table.SERVICES,))
+    kinds = frozenset(("port",))
     reasons: frozenset[Any] = frozenset()
 
     def __init__(self, flows: dict[str, tuple[Flow, ...]]) -> None:
@@ -113,9 +118,9 @@ class Rogue:
 
     def place(self, key: Key, fact: Fact) -> Any:
         if isinstance(fact, Port) and fact.owner:
-            yield Group("host", fact.owner), Scope(self.name, "port", fact.id, fact.owner)
+            yield Group("host", fact.owner), Scope("port", fact.id, fact.owner)
         elif isinstance(fact, Port):
-            yield Group("network", fact.network_id), Scope(self.name, "port", fact.id)
+            yield Group("network", fact.network_id), Scope("port", fact.id)
 
     def compile(self, view: View, scope: Scope) -> Program:
         port = view.port(scope.id)
@@ -141,13 +146,13 @@ def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
     mine = compiler.groups[Group("network", "net1")].programs
     for bad in ("raise", "foreign", "twice"):
         compiler.apply([port("a", bad)])
-        assert list(compiler.faults) == [Scope("rogue", "port", "a")]
-        assert mine[Scope("rogue", "port", "a")].flows == (good,)
+        assert list(compiler.faults) == [Scope("port", "a")]
+        assert mine[Scope("port", "a")].flows == (good,)
     compiler.apply([port("a", "good")])
     assert not compiler.faults
     compiler.apply([port("b", "same place")])
-    assert list(compiler.faults) == [Scope("rogue", "port", "b")]
-    assert mine[Scope("rogue", "port", "b")].flows == (other,)
+    assert list(compiler.faults) == [Scope("port", "b")]
+    assert mine[Scope("port", "b")].flows == (other,)
     compiler.apply([port("a", "")])
     assert not compiler.faults, "what blocked it is gone"
 
@@ -176,9 +181,9 @@ def test_a_flood_list_that_the_switch_would_cut_short_is_refused_loudly() -> Non
     compiler.apply([pair for machine in facts[:-1] for pair in machine])
     assert not compiler.faults
     compiler.apply(facts[-1])
-    assert {scope.kind for scope in compiler.faults} == {"copies"}
+    assert {scope.kind for scope in compiler.faults} == {"flood"}
     assert f"on {FLOOD_LIMIT + 2} hypervisors" in next(iter(compiler.faults.values()))
-    kept = compiler.groups[Group("host", "hv1")].programs[Scope("l2switch", "copies", "net1", "hv1")]
+    kept = compiler.groups[Group("network", "net1")].programs[Scope("flood", "net1")]
     assert any(len(flow.actions) >= 2 * FLOOD_LIMIT for flow in kept.flows)
 
 

@@ -31,7 +31,7 @@ def port(compiler: Compiler, number: int) -> Port:
 def remote(table: Switch, compiler: Compiler) -> set[int]:
     """The numbers of the ports whose L2 flow to another hypervisor the switch holds."""
     held = set(table.flows.values())
-    group = compiler.groups[next(group for group in compiler.groups if group.kind == "network")]
+    group = compiler.groups[next(group for group in compiler.groups if group.kind == "ports")]
     return {int(scope.id.removeprefix("port")) for scope, program in group.programs.items() if scope.remote
             for flow in program.flows if flow.table == Table.L2 and (flow.table, flow.cookie) in held}
 
@@ -63,7 +63,7 @@ def test_a_narrow_network_is_held_whole() -> None:
 def test_a_wide_one_by_what_is_asked_for() -> None:
     compiler, replica, table = made(*range(1, 9))
     assert remote(table, compiler) == {1, 3, 5, 7}, "its own machines' addresses, and no others"
-    replica.interests.ask("port1", port(compiler, 2))
+    replica.ask("port1", port(compiler, 2))
     assert len(sync(replica, table).delta.add) == 3     # L2, ARP, next hop
     assert remote(table, compiler) == {1, 2, 3, 5, 7}
     assert in_step(replica, table)
@@ -72,7 +72,7 @@ def test_a_wide_one_by_what_is_asked_for() -> None:
 def test_a_restart_reads_it_back() -> None:
     compiler, replica, table = made(*range(1, 9))
     for number in (2, 6):
-        replica.interests.ask("port1", port(compiler, number))
+        replica.ask("port1", port(compiler, number))
     sync(replica, table)
     again = Replica(compiler, "hv1")
     assert not sync(again, table).delta
@@ -104,13 +104,14 @@ def test_what_becomes_wide_keeps_what_is_installed_and_returns_below_half() -> N
 def test_what_nothing_is_sent_to_is_forgotten() -> None:
     compiler, replica, table = made(*range(1, 9))
     for number in (2, 4):
-        replica.interests.ask("port1", port(compiler, number))
+        replica.ask("port1", port(compiler, number))
     sync(replica, table)
     cookies = {number: flow.cookie for number in (2, 4) for group in compiler.groups.values()
                for scope, program in group.programs.items() if scope.id == f"port{number}" and scope.remote
                for flow in program.flows if flow.table == Table.L2}
-    assert not replica.interests.age({cookies[2]: 10, cookies[4]: 10}), "a first look has nothing to compare with"
-    assert replica.interests.age({cookies[2]: 11, cookies[4]: 10})
+    replica.age({cookies[2]: 10, cookies[4]: 10})
+    assert not sync(replica, table).delta, "a first look has nothing to compare with"
+    replica.age({cookies[2]: 11, cookies[4]: 10})
     sync(replica, table)
     assert remote(table, compiler) == {1, 2, 3, 5, 7}
 
@@ -119,9 +120,9 @@ def test_one_asker_keeps_a_limited_number(monkeypatch: pytest.MonkeyPatch) -> No
     """A scan pushes out what the scanner asked for, nothing of others."""
     monkeypatch.setattr(interest, "PER_PORT", 2)
     compiler, replica, table = made(*range(1, 13))
-    replica.interests.ask("port3", port(compiler, 12))
+    replica.ask("port3", port(compiler, 12))
     for number in (2, 4, 2, 6, 8):
-        replica.interests.ask("port1", port(compiler, number))
+        replica.ask("port1", port(compiler, number))
     sync(replica, table)
     assert remote(table, compiler) - {1, 3, 5, 7, 9, 11} == {6, 8, 12}
 
@@ -163,9 +164,9 @@ def test_any_history_ends_in_step(seed: int) -> None:
             replica, table = switches[host]
             known = compiler.store.fact(Key("port", f"port{chance.randint(1, 10)}"))
             if isinstance(known, Port) and replica.synced:
-                replica.interests.ask(f"port{chance.randint(1, 10)}", known)
+                replica.ask(f"port{chance.randint(1, 10)}", known)
             if chance.random() < 0.2:
-                replica.interests.age({})
+                replica.age({})
             if chance.random() < 0.1:
                 replica = Replica(compiler, host)
                 switches[host] = replica, table

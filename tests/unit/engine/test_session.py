@@ -47,11 +47,12 @@ class Refused:
 
     name = "refused"
     tables = frozenset((Table.ROUTER_IN,))
+    kinds = frozenset(("port",))
     reasons: frozenset[Reason] = frozenset()
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         if isinstance(fact, Attachment):
-            yield Group("host", fact.host), Scope(self.name, "port", fact.port_id, fact.host)
+            yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
 
     def compile(self, view: View, scope: Scope) -> Program:
         port = view.port(scope.id)
@@ -84,8 +85,7 @@ def cloud(database: Database) -> Iterator[Cloud]:
 
 def in_step(engine: Engine, ovs: DummySwitch) -> bool:
     """All that hv1 should hold is there, and nothing else."""
-    wanted = {f"0x{flow.cookie:x}" for group in (Group("fabric"), Group("host", "hv1"), *(
-        Group("network", network) for network in engine.compiler.interest("hv1")))
+    wanted = {f"0x{flow.cookie:x}" for group in engine.compiler.reach.subscriptions("hv1")
         for program in engine.compiler.groups[group].programs.values() for flow in program.flows}
     held = [part.removeprefix("cookie=").rstrip(",") for line in ovs.ofctl("dump-flows").splitlines()
             for part in line.split() if part.startswith("cookie=")]

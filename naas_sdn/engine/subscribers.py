@@ -1,0 +1,60 @@
+"""Who must look again when programs have changed: the switches that subscribe to each Group."""
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Protocol
+
+from naas_sdn.apps.contract import Group
+
+
+class Subscriber(Protocol):
+    """What stands for one switch."""
+
+    @property
+    def host(self) -> str: ...
+
+    def touch(self, group: Group) -> None:
+        """Programs of a Group that it subscribes to have changed."""
+
+    def move(self) -> None:
+        """It may have to subscribe to others."""
+
+
+class Subscribers:
+    """Of all Groups."""
+
+    def __init__(self) -> None:
+        self._of_group: defaultdict[Group, set[Subscriber]] = defaultdict(set)
+        self._of_host: defaultdict[str, set[Subscriber]] = defaultdict(set)
+
+    def join(self, subscriber: Subscriber) -> None:
+        self._of_host[subscriber.host].add(subscriber)
+
+    def leave(self, subscriber: Subscriber, groups: Iterable[Group]) -> None:
+        """`groups`: all that it subscribes to."""
+        self.change(subscriber, groups, ())
+        self._of_host[subscriber.host].discard(subscriber)
+
+    def change(self, subscriber: Subscriber, before: Iterable[Group], now: Iterable[Group]) -> None:
+        """Replace what it subscribes to."""
+        before, now = set(before), set(now)
+        for group in now - before:
+            self._of_group[group].add(subscriber)
+        for group in before - now:
+            self._of_group[group].discard(subscriber)
+            if not self._of_group[group]:
+                del self._of_group[group]
+
+    def tell(self, groups: Iterable[Group], hosts: Iterable[str]) -> set[str]:
+        """Programs of these Groups have changed, and what these hypervisors subscribe to may have: all concerned."""
+        concerned = set()
+        for group in groups:
+            for subscriber in self._of_group.get(group, ()):
+                subscriber.touch(group)
+                concerned.add(subscriber.host)
+        for host in hosts:
+            for subscriber in self._of_host.get(host, ()):
+                subscriber.move()
+                concerned.add(host)
+        return concerned
