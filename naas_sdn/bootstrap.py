@@ -23,6 +23,7 @@ from naas_sdn.plugins.openflow import OpenFlow
 from naas_sdn.plugins.registry import load_plugins
 from naas_sdn.rest.wsgi import application
 from naas_sdn.service.catalog import resources
+from naas_sdn.southbound import codec
 from naas_sdn.southbound.app import Southbound
 
 LOG = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class ApiWorkers:
 def _engine(database: Database, plugins: Plugins, conf: cfg.ConfigOpts) -> Engine:
     """The engine of the OpenFlow plugins among `plugins`."""
     ours = [plugin for plugin in plugins.realisers() if isinstance(plugin, OpenFlow)]
-    engine = Engine(database, [app for plugin in ours for app in plugin.apps()],
+    engine = Engine(database, [app for plugin in ours for app in plugin.apps()], codec.add_flow,
                     auto_register=conf.openflow.auto_register, widest=conf.openflow.wide_network)
     for plugin in ours:
         plugin.realise_by(engine.apply)

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from naas_sdn.apps.contract import App, Group, Scope
 from naas_sdn.engine.groups import GroupPrograms
+from naas_sdn.engine.places import Places, place_of
 from naas_sdn.engine.reach import FABRIC, Reach
 from naas_sdn.engine.subscribers import Subscribers
 from naas_sdn.model.store import Key, Store, View
 from naas_sdn.model.values import Fact
 from naas_sdn.pipeline.flow import Flow, SetField
-from naas_sdn.pipeline.program import Meter, Program
+from naas_sdn.pipeline.program import Compiled, Encode, Meter
 from naas_sdn.pipeline.tables import DROPS, REASON, RETURNS, Table, next_table
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ LOG = logging.getLogger(__name__)
 WIDEST = 1000
 """Where a network and those it is routed to have more plugged ports than this, a hypervisor holds only those remote
 ones that its machines talk to."""
+
+FEW = 6
+"""Readers of a key that are kept as a tuple."""
 
 MISSES = Scope("misses")
 _WAYS = "ways"
@@ -40,9 +44,9 @@ class _Work:
     touched: set[Group] = field(default_factory=set)
 
 
-def misses() -> Program:
+def misses() -> Iterator[Flow]:
     """What every table does with a packet that no app has a flow for."""
-    return Program(tuple(map(_miss, Table)))
+    return map(_miss, Table)
 
 
 def _miss(table: Table) -> Flow:
@@ -56,22 +60,25 @@ def _miss(table: Table) -> Flow:
 class Compiler:
     """The desired state of every hypervisor, by Group."""
 
-    def __init__(self, apps: Iterable[App], widest: int = WIDEST) -> None:
+    def __init__(self, apps: Iterable[App], encode: Encode, widest: int = WIDEST) -> None:
+        """`encode` gives flows the form in which they are kept and sent. `widest`: see WIDEST."""
         self.store = Store()
         self.reach = Reach(self.store, widest)
         self.subscribers = Subscribers()
         self.groups: defaultdict[Group, GroupPrograms] = defaultdict(GroupPrograms)
         self.faults: dict[Scope, str] = {}
         self._apps = tuple(apps)
+        self._encode = encode
         owners = Counter(table for app in self._apps for table in app.tables)
         if shared := [table.name for table, count in owners.items() if count > 1]:
             raise ValueError(f"tables {shared} have more than one writer")
-        self._placed: dict[Scope, tuple[Group, set[Key]]] = {}
-        self._reads: dict[Scope, frozenset[Key]] = {}
-        self._readers: defaultdict[Key, set[Scope]] = defaultdict(set)
-        self._places: dict[tuple[str | None, int, int, object], Scope] = {}
-        self._places_on_hosts: Counter[tuple[int, int, object]] = Counter()
-        self.groups[FABRIC].replace(MISSES, misses())
+        self._placed: dict[Scope, tuple[Group, int]] = {}
+        """Where each scope lives, and how many facts it is there for."""
+        self._reads: dict[Scope, tuple[Key, ...]] = {}
+        self._readers: dict[Key, tuple[Key, tuple[Scope, ...] | set[Scope]]] = {}
+        """Who has read a key, and the one copy of it that is kept. Most have few readers, which a tuple holds best."""
+        self._places = Places()
+        self.groups[FABRIC].replace(MISSES, Compiled.of(misses(), (), encode))
 
     def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> set[str]:
         """Take in facts (None: gone), recompile, and tell the subscribers; the hypervisors of those concerned."""
@@ -82,11 +89,11 @@ class Compiler:
 
         for key, fact in changes:
             take(key, fact)
-        reread = {scope.id for key in work.stale for scope in self._readers.get(key, ()) if scope.kind == _WAYS}
+        reread = {scope.id for key in work.stale for scope in self._readers_of(key) if scope.kind == _WAYS}
         moved = self.reach.follow(work.stale, reread, take,
                                   lambda network_id, reads: self._read(Scope(_WAYS, network_id), reads))
         for key in work.stale:
-            work.dirty.update(self._readers.get(key, ()))
+            work.dirty.update(self._readers_of(key))
             if key.kind == "wide":
                 work.touched.add(Group("ports", key.id))
         # What clashed before may not any more.
@@ -104,10 +111,10 @@ class Compiler:
         after = dict(self._placements(key, fact))
         for scope, group in before.items():
             if after.get(scope) != group:
-                self._unplace(scope, key, work)
+                self._unplace(scope, work)
         for scope, group in after.items():
             if before.get(scope) != group:
-                self._place(scope, group, key, work)
+                self._place(scope, group, work)
 
     def _placements(self, key: Key, fact: Fact | None) -> Iterator[tuple[Scope, Group]]:
         if fact is None:
@@ -116,66 +123,84 @@ class Compiler:
             for group, scope in app.place(key, fact):
                 yield scope, group
 
-    def _place(self, scope: Scope, group: Group, key: Key, work: _Work) -> None:
+    def _place(self, scope: Scope, group: Group, work: _Work) -> None:
         if scope not in self._placed:
-            self._placed[scope] = (group, set())
             work.dirty.add(scope)
-        self._placed[scope][1].add(key)
+        self._placed[scope] = (group, self._placed.get(scope, (group, 0))[1] + 1)
 
-    def _unplace(self, scope: Scope, key: Key, work: _Work) -> None:
-        group, holders = self._placed[scope]
-        holders.discard(key)
-        if holders:
+    def _unplace(self, scope: Scope, work: _Work) -> None:
+        group, count = self._placed[scope]
+        if count > 1:
+            self._placed[scope] = (group, count - 1)
             return
         del self._placed[scope]
         self._read(scope, frozenset())
         self.faults.pop(scope, None)
-        old = self.groups[group].programs.get(scope)
-        if old is not None:
-            self._release(scope, old)
+        self._places.release(scope)
+        if scope in self.groups[group].programs:
             self.groups[group].replace(scope, None)
             work.touched.add(group)
 
+    def _readers_of(self, key: Key) -> Collection[Scope]:
+        found = self._readers.get(key)
+        return found[1] if found is not None else ()
+
     def _read(self, scope: Scope, reads: frozenset[Key]) -> None:
-        old = self._reads.get(scope, frozenset())
-        for key in old - reads:
-            self._readers[key].discard(scope)
-            if not self._readers[key]:
-                del self._readers[key]
-        for key in reads - old:
-            self._readers[key].add(scope)
-        if reads:
-            self._reads[scope] = reads
+        old = self._reads.pop(scope, ())
+        for key in old:
+            if key not in reads:
+                self._unread(key, scope)
+        kept = []
+        for key in reads:
+            same, readers = self._readers.get(key, (key, ()))
+            kept.append(same)
+            if isinstance(readers, set):
+                readers.add(scope)
+            elif scope not in readers:
+                self._readers[same] = (same, (*readers, scope) if len(readers) < FEW else {*readers, scope})
+        if kept:
+            self._reads[scope] = tuple(kept)
+
+    def _unread(self, key: Key, scope: Scope) -> None:
+        same, readers = self._readers[key]
+        if isinstance(readers, set):
+            readers.discard(scope)
         else:
-            self._reads.pop(scope, None)
+            readers = tuple(reader for reader in readers if reader != scope)
+            self._readers[same] = (same, readers)
+        if not readers:
+            del self._readers[key]
 
     def _recompile(self, scopes: Iterable[Scope], work: _Work) -> None:
-        fresh: dict[Scope, tuple[Program | None, Program]] = {}
+        fresh: dict[Scope, tuple[Compiled, list[int], list[int]]] = {}
         for scope in scopes:
             view = View(self.store, scope.host)
             old = self.groups[self._placed[scope][0]].programs.get(scope)
             try:
-                program = self._compile(view, scope)
+                flows, meters = self._compile(view, scope)
             except Exception as error:  # an app's bug must stay that app's, and that scope's
                 self.faults[scope] = str(error) or type(error).__name__
                 LOG.exception("scope %s keeps its last program", scope)
             else:
                 self.faults.pop(scope, None)
+                program = Compiled.of(flows, meters, self._encode)
                 if program != old:
-                    fresh[scope] = (old, program)
+                    # All make room before any claims: two ports may have swapped addresses.
+                    fresh[scope] = (program, list(map(place_of, flows)), self._places.release(scope))
             self._read(scope, frozenset(view.reads))
-        # All make room before any claims: two ports may have swapped addresses.
-        for scope, (old, _) in fresh.items():
-            if old is not None:
-                self._release(scope, old)
-        for scope, (old, program) in fresh.items():
-            self._claim(scope, program, old)
+        for scope, (program, places, before) in fresh.items():
+            met = next((met for place in places if (met := self._places.holder(scope, place)) is not None), None)
+            if met is not None:
+                self.faults[scope] = f"{scope} and {met} both claim one place of a table"
+                LOG.error("%s; the former keeps its last program", self.faults[scope])
+                self._places.claim(scope, before)
+                continue
+            self._places.claim(scope, places)
             group = self._placed[scope][0]
-            if self.groups[group].programs.get(scope) != program and scope not in self.faults:
-                self.groups[group].replace(scope, program)
-                work.touched.add(group)
+            self.groups[group].replace(scope, program)
+            work.touched.add(group)
 
-    def _compile(self, view: View, scope: Scope) -> Program:
+    def _compile(self, view: View, scope: Scope) -> tuple[list[Flow], list[Meter]]:
         flows: list[Flow] = []
         meters: list[Meter] = []
         for app in self._apps:
@@ -189,32 +214,4 @@ class Compiler:
             meters += program.meters
         if len({flow.place for flow in flows}) != len(flows):
             raise ValueError(f"{scope} has two flows with one table, priority and match")
-        return Program(tuple(flows), tuple(meters))
-
-    def _claim(self, scope: Scope, program: Program, old: Program | None) -> None:
-        """Record who writes where; on a clash the scope is a fault and keeps what it had."""
-        clash = next(filter(None, (self._clash(scope, flow) for flow in program.flows)), None)
-        if clash is not None:
-            LOG.error("%s", clash)
-            self.faults[scope] = clash
-            program = old if old is not None else Program()
-        for flow in program.flows:
-            self._places[scope.host, *flow.place] = scope
-            if scope.host is not None:
-                self._places_on_hosts[flow.place] += 1
-
-    def _clash(self, scope: Scope, flow: Flow) -> str | None:
-        """What is shared is on every hypervisor, so it clashes with any one's own."""
-        holder = self._places.get((scope.host, *flow.place)) or self._places.get((None, *flow.place))
-        if holder is not None:
-            return f"{scope} and {holder} both claim {flow}"
-        if scope.host is None and self._places_on_hosts[flow.place]:
-            return f"{scope} and scopes of single hypervisors both claim {flow}"
-        return None
-
-    def _release(self, scope: Scope, program: Program) -> None:
-        for flow in program.flows:
-            if self._places.pop((scope.host, *flow.place), None) is not None and scope.host is not None:
-                self._places_on_hosts[flow.place] -= 1
-                if not self._places_on_hosts[flow.place]:
-                    del self._places_on_hosts[flow.place]
+        return flows, meters

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from naas_sdn.errors import NaasError
-from naas_sdn.pipeline.flow import Flow
-from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.program import Delta, FlowMod, Meter
 
 
 class Refused(NaasError):
     """The switch would not take these flows or meters; nothing of the bundle was applied."""
 
-    def __init__(self, flows: tuple[tuple[Flow | Meter, str], ...]) -> None:
+    def __init__(self, flows: tuple[tuple[FlowMod | Meter, str], ...]) -> None:
         super().__init__("; ".join(f"{flow}: {reason}" for flow, reason in flows))
         self.flows = flows
 

@@ -15,6 +15,7 @@ from naas_sdn.engine.interest import RESUME, target
 from naas_sdn.engine.session import Session, subject
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
+from naas_sdn.pipeline.program import Encode
 from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
 from naas_sdn.service import hypervisors
 
@@ -44,15 +45,15 @@ class Description:
 class Engine:
     """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
 
-    def __init__(self, database: Database, apps: Iterable[App], *, auto_register: bool = False,
+    def __init__(self, database: Database, apps: Iterable[App], encode: Encode, *, auto_register: bool = False,
                  widest: int = WIDEST) -> None:
-        """`auto_register`: believe the dp_desc of switches that are not registered. `widest`: see Compiler."""
+        """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say."""
         self._database = database
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
         self._auto_register = auto_register
-        self.compiler = Compiler(self._apps, widest)
+        self.compiler = Compiler(self._apps, encode, widest)
 
     # Facts, from the plugins
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Scope
-from naas_sdn.pipeline.program import Program
+from naas_sdn.pipeline.program import Compiled
 
 HISTORY = 4096
 """Changes that a Group remembers; a switch further behind is brought in step by its dump."""
@@ -19,32 +19,30 @@ class Change(NamedTuple):
     """One scope's program replaced; None: it was, or is, not there."""
 
     scope: Scope
-    old: Program | None
-    new: Program | None
+    old: Compiled | None
+    new: Compiled | None
 
 
 class GroupPrograms:
     """The current programs of one Group."""
 
     def __init__(self) -> None:
-        self.programs: dict[Scope, Program] = {}
-        self.remote: dict[str, set[Scope]] = {}
-        """By port, the scopes that only those who ask for it need where the network is wide."""
+        self.programs: dict[Scope, Compiled] = {}
+        self.remote: dict[str, Scope] = {}
+        """By port, the scope that only those who ask for it need where the network is wide."""
         self.version = 0
         self._history: deque[Change] = deque(maxlen=HISTORY)
 
-    def replace(self, scope: Scope, program: Program | None) -> None:
+    def replace(self, scope: Scope, program: Compiled | None) -> None:
         old = self.programs.get(scope)
         if program is None:
             self.programs.pop(scope, None)
         else:
             self.programs[scope] = program
         if scope.remote and program is not None:
-            self.remote.setdefault(scope.id, set()).add(scope)
-        elif scope.remote and scope.id in self.remote:
-            self.remote[scope.id].discard(scope)
-            if not self.remote[scope.id]:
-                del self.remote[scope.id]
+            self.remote[scope.id] = scope
+        elif scope.remote:
+            self.remote.pop(scope.id, None)
         self._history.append(Change(scope, old, program))
         self.version += 1
 
@@ -62,8 +60,8 @@ class GroupPrograms:
 
     def remote_ports(self, have: Container[tuple[int, int]]) -> list[str]:
         """The ports that a switch must hold when it has these flows, by (table, cookie)."""
-        return [port for port, scopes in self.remote.items()
-                if any((flow.table, flow.cookie) in have for scope in scopes for flow in self.programs[scope].flows)]
+        return [port for port, scope in self.remote.items()
+                if any(name in have for name in self.programs[scope].names())]
 
     def everything(self) -> Iterator[Change]:
         """All programs, as changes from nothing."""

@@ -87,8 +87,8 @@ class Interests:
         forgotten = set()
         for network_id, network in list(self._networks.items()):
             group = self._compiler.groups[Group("ports", network_id)]
-            sent = {port: sum(packets.get(flow.cookie, 0) for scope in group.remote.get(port, ())
-                              for flow in group.programs[scope].flows) for port in network.ports()}
+            sent = {port: sum(packets.get(cookie, 0) for _, cookie in group.programs[group.remote[port]].names())
+                    for port in network.ports() & group.remote.keys()}
             idle = {port for port, count in sent.items() if network.sent.get(port) == count}
             if idle:
                 forgotten.add(network_id)

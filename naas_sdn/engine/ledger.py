@@ -19,6 +19,7 @@ from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Switch
 from naas_sdn.model.store import Key, View
 from naas_sdn.pipeline.program import Meter, Police
+from naas_sdn.pipeline.tables import Table
 
 LOG = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Ledger:
     def _counting_flows(self, host: str) -> dict[tuple[int, int], tuple[str, Metric]]:
         """(table, cookie) -> (port, metric) of this hypervisor's counting flows."""
         return {
-            (flow.table, flow.cookie): (scope.id, Metric(DIRECTION[flow.table]))
+            (table, cookie): (scope.id, Metric(DIRECTION[Table(table)]))
             for scope, program in self._compiler.groups[Group("host", host)].programs.items() if scope.kind == "port"
-            for flow in program.flows if flow.table in DIRECTION
+            for table, cookie in program.names() if table in DIRECTION
         }

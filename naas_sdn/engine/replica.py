@@ -15,8 +15,7 @@ from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.groups import Change, GroupPrograms
 from naas_sdn.engine.interest import Interests
 from naas_sdn.model.values import Port
-from naas_sdn.pipeline.flow import Flow
-from naas_sdn.pipeline.program import Delta, Meter, Program
+from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter
 
 
 class Mark(NamedTuple):
@@ -40,12 +39,12 @@ class Plan:
     complete: bool = True
     """Once it is applied, the switch is in step."""
 
-    def blame(self, culprits: Iterable[Flow | Meter]) -> list[Change]:
+    def blame(self, culprits: Iterable[FlowMod | Meter]) -> list[Change]:
         """The changes that these flows and meters are of."""
-        guilty = {c.cookie if isinstance(c, Flow) else c for c in culprits}
+        guilty = {c.cookie if isinstance(c, FlowMod) else c for c in culprits}
         return [
             change for change in self.changes if change.new is not None
-            and (any(flow.cookie in guilty for flow in change.new.flows)
+            and (any(cookie in guilty for _, cookie in change.new.names())
                  or any(meter in guilty for meter in change.new.meters))
         ]
 
@@ -105,9 +104,9 @@ class Replica:
             self._dirty.add(Group("ports", network_id))
             self._moved = True
 
-    def desired(self) -> tuple[dict[tuple[int, int], Flow], dict[int, Meter]]:
+    def desired(self) -> tuple[dict[tuple[int, int], FlowMod], dict[int, Meter]]:
         """All flows by (table, cookie) and all meters by number that the switch should hold now."""
-        flows: dict[tuple[int, int], Flow] = {}
+        flows: dict[tuple[int, int], FlowMod] = {}
         meters: dict[int, Meter] = {}
         for group in self.groups():
             wanted = self._wanted(group)
@@ -117,7 +116,7 @@ class Replica:
                 stuck = self.stuck.get(scope)
                 kept = stuck.old if stuck is not None and stuck.new == program else program
                 if kept is not None:
-                    flows.update(((flow.table, flow.cookie), flow) for flow in kept.flows)
+                    flows.update((flow[:2], flow) for flow in kept.flow_mods())
                     meters.update((meter.number, meter) for meter in kept.meters)
         return flows, meters
 
@@ -205,7 +204,7 @@ class Replica:
         if since is None:
             return None
         changed = {change.scope: change.old for change in since}
-        held: dict[Scope, Program | None] = {**programs.programs, **changed}
+        held: dict[Scope, Compiled | None] = {**programs.programs, **changed}
         return [Change(scope, program, None) for scope, program in held.items()
                 if program is not None and mark.has(scope)]
 
@@ -232,20 +231,21 @@ def _seen(programs: GroupPrograms, since: Iterable[Change], known: Mark, wanted:
             yield Change(change.scope, old, new)
     before, after = (frozenset(programs.remote) if mark.ports is None else mark.ports for mark in (known, wanted))
     for port in before ^ after:
-        for scope in programs.remote.get(port, set()) - changed:
+        scope = programs.remote.get(port)
+        if scope is not None and scope not in changed:
             program = programs.programs[scope]
             yield Change(scope, None, program) if wanted.has(scope) else Change(scope, program, None)
 
 
 def _delta(changes: Iterable[Change]) -> Delta:
-    add: dict[tuple[int, int], Flow] = {}
+    add: dict[tuple[int, int], FlowMod] = {}
     remove: set[tuple[int, int]] = set()
     meters: dict[int, Meter] = {}
     drop_meters: set[int] = set()
     for change in changes:
-        old, new = change.old or Program(), change.new or Program()
-        add.update(((flow.table, flow.cookie), flow) for flow in new.flows)
-        remove.update((flow.table, flow.cookie) for flow in old.flows)
+        old, new = change.old or Compiled(), change.new or Compiled()
+        add.update((flow[:2], flow) for flow in new.flow_mods())
+        remove.update(old.names())
         meters.update((meter.number, meter) for meter in new.meters if meter not in old.meters)
         drop_meters.update(meter.number for meter in old.meters)
         drop_meters.difference_update(meter.number for meter in new.meters)

@@ -1,23 +1,16 @@
-"""Flows as values: match, actions, and a cookie that names the whole content.
+"""Flows as values: table, priority, match and actions.
 
 Fields carry ovs-fields(7) names and values are plain integers (addresses too); `str(flow)` is what ovs-ofctl(8)
-reads and prints. Bytes are made in southbound/codec only.
+reads and prints. Bytes, and the cookie that names them, are made in southbound/codec only.
 """
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import ClassVar
 
 from naas_sdn.pipeline.tables import Reason, Table
-
-FORMAT = 1
-"""Part of every cookie: raise it when the encoding of equal flows changes."""
-
-OWNER = 0x4E
-"""Top byte of our cookies."""
 
 
 def _mac(value: int) -> str:
@@ -161,11 +154,6 @@ class Flow:
     actions: tuple[Action, ...] = ()
     goto: Table | None = None
     meter: int | None = None
-    cookie: int = field(init=False, compare=False, repr=False, default=0)
-
-    def __post_init__(self) -> None:
-        digest = blake2b(str(self).encode(), digest_size=7, salt=bytes((FORMAT,)))
-        object.__setattr__(self, "cookie", OWNER << 56 | int.from_bytes(digest.digest()))
 
     @property
     def place(self) -> tuple[int, int, Match]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 
 from naas_sdn.engine.contract import FlowCount, Punt
 from naas_sdn.pipeline.flow import (
@@ -26,6 +27,16 @@ from naas_sdn.pipeline.program import Meter
 from naas_sdn.southbound import constants as of
 from naas_sdn.southbound.guard import Malformed
 
+OWNER = 0x4E
+"""Top byte of our cookies."""
+
+_FORMAT = b"2"
+"""Part of every cookie: another one when the meaning of equal bytes changes."""
+
+_ACTION = struct.Struct("!HH")
+_GOTO = struct.Struct("!HHB3x")
+_APPLY = struct.Struct("!HH4x")
+_NAMED = struct.Struct("!BH")
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHxx")
 _FLOW_STATS = struct.Struct("!HBxII8x4xQQQ")
 _EMPTY_MATCH = struct.pack("!HHI", 1, 4, 0)
@@ -39,23 +50,32 @@ def _oxm(name: str, masked: bool = False) -> int:
     return kind << 16 | number << 9 | masked << 8 | (2 * size if masked else size)
 
 
+_HEADS = {name: (_oxm(name).to_bytes(4), _oxm(name, masked=True).to_bytes(4), size)
+          for name, (_, _, size) in of.FIELDS.items()}
+
+
 def _tlv(name: str, value: int, mask: int | None = None) -> bytes:
-    size = of.FIELDS[name][2]
-    head = struct.pack("!I", _oxm(name, mask is not None))
-    return head + value.to_bytes(size) + (mask.to_bytes(size) if mask is not None else b"")
+    plain, masked, size = _HEADS[name]
+    if mask is None:
+        return plain + value.to_bytes(size)
+    return masked + value.to_bytes(size) + mask.to_bytes(size)
 
 
 _CARRIED = {_oxm(name): name for name in ("metadata", *(f"reg{number}" for number in range(16)))}
 """The fields that are read from a packet-in."""
 
 
+_PADDING = tuple(bytes(-size % 8) for size in range(8))
+
+
 def _pad(body: bytes) -> bytes:
-    return body + bytes(-len(body) % 8)
+    return body + _PADDING[len(body) % 8]
 
 
 def match(fields: Match) -> bytes:
-    body = b"".join(_tlv(*field) for field in fields)
-    return _pad(struct.pack("!HH", 1, 4 + len(body)) + body)
+    body = b"".join([_tlv(*field) for field in fields])
+    size = 4 + len(body)
+    return b"\0\1" + size.to_bytes(2) + body + _PADDING[size % 8]
 
 
 def _nicira(subtype: int, body: bytes) -> bytes:
@@ -68,7 +88,7 @@ def _set_field(action: SetField) -> bytes:
     if action.mask is None:
         body = _tlv(action.name, action.value)
         size = (4 + len(body) + 7) // 8 * 8
-        return struct.pack("!HH", of.ACTION_SET_FIELD, size) + body + bytes(size - 4 - len(body))
+        return _pad(_ACTION.pack(of.ACTION_SET_FIELD, size) + body)
     low = (action.mask & -action.mask).bit_length() - 1
     bits = (action.mask >> low).bit_length()
     if action.mask >> low != (1 << bits) - 1:
@@ -105,17 +125,18 @@ def instructions(flow: Flow) -> bytes:
         parts.append(struct.pack("!HHI", of.INSTRUCTION_METER, 8, flow.meter))
     if flow.actions:
         actions = b"".join(map(_action, flow.actions))
-        parts.append(struct.pack("!HH4x", of.INSTRUCTION_APPLY, 8 + len(actions)) + actions)
+        parts.append(_APPLY.pack(of.INSTRUCTION_APPLY, 8 + len(actions)) + actions)
     if flow.goto is not None:
-        parts.append(struct.pack("!HHB3x", of.INSTRUCTION_GOTO, 8, flow.goto))
+        parts.append(_GOTO.pack(of.INSTRUCTION_GOTO, 8, flow.goto))
     return b"".join(parts)
 
 
 def add_flow(flow: Flow) -> bytes:
-    """A flow-mod ADD, transaction ID 0. Counters of a flow that it replaces go on."""
+    """A flow-mod ADD, transaction ID 0, its cookie a hash of the rest. Counters of a flow that it replaces go on."""
     body = match(flow.match) + instructions(flow)
-    return _FLOW_MOD.pack(of.VERSION, of.FLOW_MOD, _FLOW_MOD.size + len(body), 0, flow.cookie, 0, flow.table, of.ADD,
-                          0, 0, flow.priority, of.NO_BUFFER, of.PORT_ANY, of.GROUP_ANY, 0) + body
+    digest = blake2b(_NAMED.pack(flow.table, flow.priority) + body, digest_size=7, salt=_FORMAT).digest()
+    return _FLOW_MOD.pack(of.VERSION, of.FLOW_MOD, _FLOW_MOD.size + len(body), 0, OWNER << 56 | int.from_bytes(digest),
+                          0, flow.table, of.ADD, 0, 0, flow.priority, of.NO_BUFFER, of.PORT_ANY, of.GROUP_ANY, 0) + body
 
 
 def delete_flow(table: int, cookie: int) -> bytes:

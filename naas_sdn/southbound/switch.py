@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from functools import lru_cache
 
 from naas_sdn.engine.contract import FlowCount, Punt, Refused
-from naas_sdn.pipeline.flow import Flow, Output, Resubmit, SetField
-from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.flow import Output, Resubmit, SetField
+from naas_sdn.pipeline.program import Delta, FlowMod, Meter
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec, guard
 from naas_sdn.southbound import constants as of
@@ -18,10 +17,6 @@ CHUNK = 500
 
 SECONDS_A_FLOW = 0.001
 """Added to the time that a switch has to commit a bundle."""
-
-encoded = lru_cache(maxsize=1 << 17)(codec.add_flow)
-"""A flow that many hypervisors share is encoded once."""
-
 
 class OpenFlowSwitch:
     """`host` is its hypervisor's name."""
@@ -104,14 +99,14 @@ class OpenFlowSwitch:
 
     def _bundle(self, delta: Delta) -> None:
         connection = self._connection
-        asked: dict[int, Flow] = {}
+        asked: dict[int, FlowMod] = {}
         others: set[int] = set()
         connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
         batch: list[bytes] = []
         for flow in delta.add:
             xid = connection.next_xid()
             asked[xid] = flow
-            batch.append(codec.bundle_add(BUNDLE, encoded(flow), xid))
+            batch.append(codec.bundle_add(BUNDLE, flow.wire, xid))
             if len(batch) == CHUNK:
                 connection.write(b"".join(batch))
                 connection.breathe()
@@ -135,7 +130,7 @@ class OpenFlowSwitch:
             self._raise_refused(asked, others)
             raise Refused(tuple((flow, str(error)) for flow in delta.add)) from error
 
-    def _raise_refused(self, asked: dict[int, Flow], others: set[int]) -> None:
+    def _raise_refused(self, asked: dict[int, FlowMod], others: set[int]) -> None:
         errors = self._errors(asked)
         refused = self._errors(dict.fromkeys(others))
         if errors or refused:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.replica import Replica
 from naas_sdn.pipeline.flow import Flow
 from naas_sdn.pipeline.tables import REASON, Reason, Table
 from tests.support import topologies
+from tests.support.compiled import ReadableCompiler
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ def readable(flow: Flow) -> str:
 
 
 def rendered(topology: str) -> str:
-    compiler = Compiler(topologies.apps())
+    compiler = ReadableCompiler(topologies.apps())
     compiler.apply(topologies.ALL[topology]())
     assert not compiler.faults
     lines = []
@@ -38,7 +38,7 @@ def rendered(topology: str) -> str:
         lines.append(f"# {host}")
         lines += [str(meter) for _, meter in sorted(meters.items())]
         lines += [readable(flow) for flow in
-                  sorted(flows.values(), key=lambda flow: (flow.table, -flow.priority, str(flow)))]
+                  sorted(map(compiler.flow, flows.values()), key=lambda flow: (flow.table, -flow.priority, str(flow)))]
     return "\n".join(lines) + "\n"
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.replica import Replica
 from naas_sdn.model.values import Subnet
 from naas_sdn.pipeline.tables import RETURNS, Reason, Table
 from tests.support import topologies
+from tests.support.compiled import ReadableCompiler
 from tests.support.ovs import DummySwitch
 from tests.support.topologies import Key, ip, mac
 
@@ -33,7 +33,7 @@ class Cloud:
     """One private switch a hypervisor, holding what the topology compiles to."""
 
     def __init__(self, topology: str) -> None:
-        self.compiler = Compiler(topologies.apps())
+        self.compiler = ReadableCompiler(topologies.apps())
         self.compiler.apply(topologies.ALL[topology]())
         self.switches = {host: DummySwitch(number, host) for number, host in enumerate(
             sorted(self.compiler.store.elements(Key("hypervisors", ""))), 1)}
@@ -49,7 +49,7 @@ class Cloud:
                 number = {meter.SLOWPATH: "slowpath", meter.CONTROLLER: "controller"}.get(meter.number, meter.number)
                 ovs.ofctl("add-meter", f"meter={number},{kind},burst,stats,band=type=drop,"
                                        f"rate={meter.rate},burst_size={meter.burst}")
-            ovs.load([str(flow) for flow in flows.values()])
+            ovs.load([str(self.compiler.flow(sent)) for sent in flows.values()])
 
     def stop(self) -> None:
         for ovs in self.switches.values():
@@ -274,9 +274,9 @@ def test_pure_layer_2_carries_any_address_but_not_anothers_mac(clouds: dict[str,
 
 
 def test_every_table_says_what_it_drops_for() -> None:
-    compiler = Compiler([])
+    compiler = ReadableCompiler([])
     replica = Replica(compiler, "hv1")
     flows, _ = replica.desired()
-    misses = {flow.table: flow for flow in flows.values() if flow.priority == 0}
+    misses = {flow.table: flow for flow in map(compiler.flow, flows.values()) if flow.priority == 0}
     assert set(misses) == set(Table)
     assert all(flow.goto is not None or "reg6" in str(flow) or table in RETURNS for table, flow in misses.items())

@@ -14,6 +14,7 @@ from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Fact, Port
 from naas_sdn.pipeline.tables import Reason, Table
 from tests.support import topologies
+from tests.support.compiled import ReadableCompiler
 from tests.support.topologies import apps, ip, mac, vm
 from tests.unit.engine.test_replica import Table as Switch
 from tests.unit.engine.test_replica import in_step, sync
@@ -33,7 +34,7 @@ def remote(table: Switch, compiler: Compiler) -> set[int]:
     held = set(table.flows.values())
     group = compiler.groups[next(group for group in compiler.groups if group.kind == "ports")]
     return {int(scope.id.removeprefix("port")) for scope, program in group.programs.items() if scope.remote
-            for flow in program.flows if flow.table == Table.L2 and (flow.table, flow.cookie) in held}
+            for name in program.names() if name[0] == Table.L2 and name in held}
 
 
 def facts(*numbers: int) -> Iterator[tuple[Key, Fact]]:
@@ -48,7 +49,7 @@ def facts(*numbers: int) -> Iterator[tuple[Key, Fact]]:
 
 def made(*numbers: int) -> tuple[Compiler, Replica, Switch]:
     """hv1, in step."""
-    compiler = Compiler(apps(), WIDEST)
+    compiler = ReadableCompiler(apps(), WIDEST)
     compiler.apply(facts(*numbers))
     replica, table = Replica(compiler, "hv1"), Switch()
     sync(replica, table)
@@ -106,9 +107,9 @@ def test_what_nothing_is_sent_to_is_forgotten() -> None:
     for number in (2, 4):
         replica.ask("port1", port(compiler, number))
     sync(replica, table)
-    cookies = {number: flow.cookie for number in (2, 4) for group in compiler.groups.values()
+    cookies = {number: cookie for number in (2, 4) for group in compiler.groups.values()
                for scope, program in group.programs.items() if scope.id == f"port{number}" and scope.remote
-               for flow in program.flows if flow.table == Table.L2}
+               for table, cookie in program.names() if table == Table.L2}
     replica.age({cookies[2]: 10, cookies[4]: 10})
     assert not sync(replica, table).delta, "a first look has nothing to compare with"
     replica.age({cookies[2]: 11, cookies[4]: 10})
@@ -151,7 +152,7 @@ def test_only_what_exists_and_is_plugged_can_be_meant() -> None:
 def test_any_history_ends_in_step(seed: int) -> None:
     """Plugs, unplugs, questions, idleness, restarts: plans and dumps agree, and nothing is held that nobody wants."""
     chance = random.Random(seed)
-    compiler = Compiler(apps(), WIDEST)
+    compiler = ReadableCompiler(apps(), WIDEST)
     compiler.apply(facts())
     switches = {host: (Replica(compiler, host), Switch()) for host in HOSTS}
     for _ in range(60):

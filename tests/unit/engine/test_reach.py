@@ -12,6 +12,7 @@ from naas_sdn.engine.replica import Replica
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact, Port
 from tests.support import topologies
+from tests.support.compiled import ReadableCompiler
 from tests.support.topologies import apps, vm
 from tests.unit.engine.test_replica import Table as Switch
 from tests.unit.engine.test_replica import in_step, sync
@@ -30,7 +31,7 @@ def ground() -> Iterator[tuple[Key, Fact]]:
 
 def behind_a_router(machines: int) -> Compiler:
     """So many on each of the four networks, one network on each of two hypervisors, two on the third."""
-    compiler = Compiler(apps(), WIDEST)
+    compiler = ReadableCompiler(apps(), WIDEST)
     compiler.apply([*ground(), *topologies.router(1, *NETWORKS)])
     for network in NETWORKS:
         for number in range(machines):
@@ -85,13 +86,13 @@ def test_any_history_of_routes_routers_and_plugs_ends_where_a_fresh_start_does(s
         *topologies.router(2, 1, 4),
         *(pair for network in NETWORKS for place in range(3)
           for pair in vm(10 * network + place, network, chance.randint(1, 3)))]
-    compiler = Compiler(apps(), WIDEST)
+    compiler = ReadableCompiler(apps(), WIDEST)
     switches = {f"hv{number}": (Replica(compiler, f"hv{number}"), Switch()) for number in (1, 2, 3)}
     for _ in range(50):
         batch = chance.sample(pool, chance.randint(1, 6))
         compiler.apply((key, fact if chance.random() < 0.8 else None) for key, fact in batch)
         facts = compiler.store.facts()
-        fresh = Compiler(apps(), WIDEST)
+        fresh = ReadableCompiler(apps(), WIDEST)
         fresh.apply([pair for pair in facts.items() if pair[0].kind not in ("member", "wide")])
         assert members(compiler) == members(fresh)
         # Between the limit and its half, what was wide stays so.

@@ -21,6 +21,7 @@ from naas_sdn.pipeline.flow import Flow, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import IN, Reason, Table
 from naas_sdn.service import hypervisors
+from naas_sdn.southbound import codec
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
 from tests.support.fleet import listening, until
@@ -79,14 +80,14 @@ def running(engine: Engine, database: Database) -> Iterator[Cloud]:
 
 @pytest.fixture
 def cloud(database: Database) -> Iterator[Cloud]:
-    with running(Engine(database, topologies.apps()), database) as made:
+    with running(Engine(database, topologies.apps(), codec.add_flow), database) as made:
         yield made
 
 
 def in_step(engine: Engine, ovs: DummySwitch) -> bool:
     """All that hv1 should hold is there, and nothing else."""
-    wanted = {f"0x{flow.cookie:x}" for group in engine.compiler.reach.subscriptions("hv1")
-        for program in engine.compiler.groups[group].programs.values() for flow in program.flows}
+    wanted = {f"0x{cookie:x}" for group in engine.compiler.reach.subscriptions("hv1")
+              for program in engine.compiler.groups[group].programs.values() for _, cookie in program.names()}
     held = [part.removeprefix("cookie=").rstrip(",") for line in ovs.ofctl("dump-flows").splitlines()
             for part in line.split() if part.startswith("cookie=")]
     return sorted(held) == sorted(wanted)
@@ -158,7 +159,7 @@ def test_a_changed_register_is_asked_again(cloud: Cloud) -> None:
 
 def test_a_laboratory_registers_who_comes(database: Database) -> None:
     """By dp_desc; the dispatcher takes the register to the engine, and the switch comes again."""
-    engine = Engine(database, topologies.apps(), auto_register=True)
+    engine = Engine(database, topologies.apps(), codec.add_flow, auto_register=True)
     with listening(engine) as south, DummySwitch(7, "hv7;vtep=192.0.2.7") as ovs:
         ovs.set_controller(f"tcp:127.0.0.1:{south.port}")
         until(lambda: registered(database))
@@ -177,7 +178,7 @@ def registered(database: Database) -> list[tuple[str, str, str]]:
 
 def test_a_refused_flow_is_that_object_s_error_and_the_others_go_on(database: Database) -> None:
     apps = [app for app in topologies.apps() if app.name != "l3router"]
-    engine = Engine(database, [*apps, Refused()])
+    engine = Engine(database, [*apps, Refused()], codec.add_flow)
     engine.apply(topologies.routed())
     with listening(engine) as south, DummySwitch(1, "hv1;vtep=10.200.0.1") as ovs:
         ovs.add_port("tap21", 31)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Refused
 from naas_sdn.engine.replica import Replica
 from naas_sdn.pipeline.flow import Controller, Flow, SetField, match
@@ -17,6 +16,7 @@ from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound.app import Southbound
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
+from tests.support.compiled import ReadableCompiler, flow_mod
 from tests.support.fleet import RecordingFleet, southbound, until
 from tests.support.ovs import DummySwitch
 
@@ -45,7 +45,7 @@ def connected(south: tuple[Southbound, RecordingFleet]) -> OpenFlowSwitch:
 @pytest.mark.parametrize("topology", topologies.ALL)
 def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
         south: tuple[Southbound, RecordingFleet], ovs: DummySwitch, topology: str) -> None:
-    compiler = Compiler(topologies.apps())
+    compiler = ReadableCompiler(topologies.apps())
     compiler.apply(topologies.ALL[topology]())
     flows, meters = Replica(compiler, "hv1").desired()
     switch = connected(south)
@@ -53,7 +53,7 @@ def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
     pushed = _flows(ovs)
     assert Counter((count.table, count.cookie) for count in switch.dump()) == Counter(flows.keys())
     assert switch.meters() == meters
-    ovs.load([str(flow) for flow in flows.values()])
+    ovs.load([str(compiler.flow(sent)) for sent in flows.values()])
     assert pushed == _flows(ovs)
 
 
@@ -70,7 +70,7 @@ def test_identity_is_what_the_switch_says(south: tuple[Southbound, RecordingFlee
 
 def test_a_flow_is_deleted_by_its_name_only(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     switch = connected(south)
-    one, two = (Flow(Table.L2, 5, match(metadata=number)) for number in (1, 2))
+    one, two = (flow_mod(Flow(Table.L2, 5, match(metadata=number))) for number in (1, 2))
     switch.push(Delta(add=(one, two)))
     switch.push(Delta(remove=((one.table, one.cookie),)))
     assert [count.cookie for count in switch.counts([Table.L2])] == [two.cookie]
@@ -79,8 +79,8 @@ def test_a_flow_is_deleted_by_its_name_only(south: tuple[Southbound, RecordingFl
 def test_replacing_a_flow_keeps_its_counters(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     ovs.add_port("p1", 1)
     switch = connected(south)
-    old = Flow(Table.CLASSIFY, 5, match(in_port=1))
-    new = Flow(Table.CLASSIFY, 5, match(in_port=1), (SetField("reg1", 9),))
+    old = flow_mod(Flow(Table.CLASSIFY, 5, match(in_port=1)))
+    new = flow_mod(Flow(Table.CLASSIFY, 5, match(in_port=1), (SetField("reg1", 9),)))
     switch.push(Delta(add=(old,)))
     ovs.appctl("netdev-dummy/receive", "p1", "ff" * 6 + "02" * 6 + "0800" + "00" * 50)
     until(lambda: switch.dump()[0].packets == 1)
@@ -92,7 +92,7 @@ def test_meters_are_added_changed_and_dropped(south: tuple[Southbound, Recording
     switch = connected(south)
     first, changed = Meter(7, 1000, 300), Meter(7, 2000, 600)
     virtual = Meter(Meter.CONTROLLER, 100, 100, packets=True)
-    using = Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=7)
+    using = flow_mod(Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=7))
     switch.push(Delta(add=(using,), meters=(first, virtual)))
     assert switch.meters() == {7: first, Meter.CONTROLLER: virtual}
     switch.push(Delta(meters=(changed,)))
@@ -107,7 +107,7 @@ def test_what_the_switch_drops_by_itself_is_read(south: tuple[Southbound, Record
     ovs.add_port("p1", 1)
     switch = connected(south)
     meter = Meter(7, 1, 1, packets=True)
-    switch.push(Delta(add=(Flow(Table.CLASSIFY, 5, (), meter=7),), meters=(meter,)))
+    switch.push(Delta(add=(flow_mod(Flow(Table.CLASSIFY, 5, (), meter=7)),), meters=(meter,)))
     for _ in range(20):
         ovs.appctl("netdev-dummy/receive", "p1", "ff" * 6 + "02" * 6 + "0800" + "00" * 50)
     packets, octets = until(lambda: (drops := switch.meter_drops()[7])[0] and drops)
@@ -119,8 +119,8 @@ def test_what_the_switch_drops_by_itself_is_read(south: tuple[Southbound, Record
 def test_a_refused_flow_is_named_and_nothing_of_its_bundle_is_applied(
         south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     switch = connected(south)
-    good = Flow(Table.L2, 5, match(metadata=1))
-    bad = Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=4711)
+    good = flow_mod(Flow(Table.L2, 5, match(metadata=1)))
+    bad = flow_mod(Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=4711))
     with pytest.raises(Refused) as caught:
         switch.push(Delta(add=(good, bad)))
     assert [flow for flow, _ in caught.value.flows] == [bad]
@@ -131,7 +131,7 @@ def test_a_refused_flow_is_named_and_nothing_of_its_bundle_is_applied(
 
 def test_thousands_of_flows_go_through(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     switch = connected(south)
-    flows = tuple(Flow(Table.L2, 5, match(metadata=number)) for number in range(5000))
+    flows = tuple(flow_mod(Flow(Table.L2, 5, match(metadata=number))) for number in range(5000))
     switch.push(Delta(add=flows))
     assert {count.cookie for count in switch.dump()} == {flow.cookie for flow in flows}
     switch.push(Delta(remove=tuple((flow.table, flow.cookie) for flow in flows)))
@@ -156,8 +156,8 @@ def test_a_punt_brings_the_registers_and_an_answer_leaves_by_its_port(
         south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     ovs.add_port("p1", 1)
     switch = connected(south)
-    switch.push(Delta(add=(Flow(Table.CLASSIFY, 5, match(in_port=1),
-                                (SetField("reg1", 77), SetField("reg6", 32), Controller())),)))
+    punting = Flow(Table.CLASSIFY, 5, match(in_port=1), (SetField("reg1", 77), SetField("reg6", 32), Controller()))
+    switch.push(Delta(add=(flow_mod(punting),)))
     frame = bytes.fromhex("ff" * 6 + "02" * 6 + "0800" + "45" * 1200)
     ovs.appctl("netdev-dummy/receive", "p1", frame.hex())
     host, punt = until(lambda: south[1].punts)[-1]
