@@ -35,6 +35,9 @@ class Client:
         made: dict[str, Any] = next(iter(answer.json().values()))
         return made
 
+    def delete(self, path: str) -> None:
+        self._session.delete(f"{self._url}/{path}", timeout=30).raise_for_status()
+
     def get(self, path: str) -> Any:
         answer = self._session.get(f"{self._url}/{path}", timeout=30)
         answer.raise_for_status()
