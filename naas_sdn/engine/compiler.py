@@ -1,8 +1,9 @@
 """Facts in, programs out: recompiles just the scopes that read what changed.
 
 Every scope's reads are kept, misses included, so incremental equals full: the same facts give the same programs
-by whatever history they came. A scope that fails to compile or that claims another's place in a table keeps its
-last good program and is listed in `faults`.
+by whatever history they came. A Group is compiled once somebody asks for it, so a start costs what is connected. A
+scope that fails to compile or that claims another's place in a table keeps its last good program and is listed in
+`faults`.
 """
 from __future__ import annotations
 
@@ -30,6 +31,9 @@ ones that its machines talk to."""
 
 FEW = 6
 """Readers of a key that are kept as a tuple."""
+
+SLICE = 100
+"""Scopes of a new Group that are compiled without letting others run."""
 
 MISSES = Scope("misses")
 _WAYS = "ways"
@@ -65,20 +69,51 @@ class Compiler:
         self.store = Store()
         self.reach = Reach(self.store, widest)
         self.subscribers = Subscribers()
-        self.groups: defaultdict[Group, GroupPrograms] = defaultdict(GroupPrograms)
+        self.groups: dict[Group, GroupPrograms] = {}
+        """Those that somebody has asked for."""
         self.faults: dict[Scope, str] = {}
         self._apps = tuple(apps)
         self._encode = encode
         owners = Counter(table for app in self._apps for table in app.tables)
         if shared := [table.name for table, count in owners.items() if count > 1]:
             raise ValueError(f"tables {shared} have more than one writer")
-        self._placed: dict[Scope, tuple[Group, int]] = {}
-        """Where each scope lives, and how many facts it is there for."""
+        self._placed: dict[Scope, Group] = {}
+        """Where each scope lives."""
+        self._scopes: defaultdict[Group, dict[Scope, int]] = defaultdict(dict)
+        """What lives in each Group, and how many facts it is there for."""
+        self._pending: dict[Group, list[Scope]] = {}
+        """What has yet to be compiled of Groups that somebody asked for."""
         self._reads: dict[Scope, tuple[Key, ...]] = {}
         self._readers: dict[Key, tuple[Key, tuple[Scope, ...] | set[Scope]]] = {}
         """Who has read a key, and the one copy of it that is kept. Most have few readers, which a tuple holds best."""
         self._places = Places()
+        self.groups[FABRIC] = GroupPrograms()
         self.groups[FABRIC].replace(MISSES, Compiled.of(misses(), (), encode))
+
+    def known(self) -> set[Group]:
+        """The Groups in which there is something, asked for or not."""
+        return set(self._scopes)
+
+    def group(self, group: Group) -> GroupPrograms:
+        """Its programs, compiled now if nobody has asked before."""
+        while not self.advance(group):
+            pass
+        return self.groups[group]
+
+    def advance(self, group: Group) -> bool:
+        """Compile some more of a Group that nobody has asked for before; True when all of it is there."""
+        if group not in self.groups:
+            self.groups[group] = GroupPrograms()
+            self._pending[group] = list(self._scopes.get(group, ()))
+        waiting = self._pending.get(group)
+        if waiting is None:
+            return True
+        slice_, waiting[-SLICE:] = waiting[-SLICE:], []
+        self._recompile([scope for scope in slice_ if self._placed.get(scope) == group], _Work())
+        if not waiting:
+            del self._pending[group]
+            self.groups[group].forget()
+        return not waiting
 
     def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> set[str]:
         """Take in facts (None: gone), recompile, and tell the subscribers; the hypervisors of those concerned."""
@@ -98,7 +133,7 @@ class Compiler:
                 work.touched.add(Group("ports", key.id))
         # What clashed before may not any more.
         work.dirty.update(self.faults)
-        self._recompile([scope for scope in work.dirty if scope in self._placed], work)
+        self._recompile([scope for scope in work.dirty if self._placed.get(scope) in self.groups], work)
         return self.subscribers.tell(work.touched, moved)
 
     def _take(self, key: Key, fact: Fact | None, work: _Work) -> None:
@@ -124,21 +159,27 @@ class Compiler:
                 yield scope, group
 
     def _place(self, scope: Scope, group: Group, work: _Work) -> None:
-        if scope not in self._placed:
+        scopes = self._scopes[group]
+        if scope not in scopes:
             work.dirty.add(scope)
-        self._placed[scope] = (group, self._placed.get(scope, (group, 0))[1] + 1)
+            self._placed[scope] = group
+        scopes[scope] = scopes.get(scope, 0) + 1
 
     def _unplace(self, scope: Scope, work: _Work) -> None:
-        group, count = self._placed[scope]
-        if count > 1:
-            self._placed[scope] = (group, count - 1)
+        group = self._placed[scope]
+        scopes = self._scopes[group]
+        scopes[scope] -= 1
+        if scopes[scope]:
             return
-        del self._placed[scope]
+        del scopes[scope], self._placed[scope]
+        if not scopes:
+            del self._scopes[group]
         self._read(scope, frozenset())
         self.faults.pop(scope, None)
         self._places.release(scope)
-        if scope in self.groups[group].programs:
-            self.groups[group].replace(scope, None)
+        kept = self.groups.get(group)
+        if kept is not None and scope in kept.programs:
+            kept.replace(scope, None)
             work.touched.add(group)
 
     def _readers_of(self, key: Key) -> Collection[Scope]:
@@ -175,7 +216,7 @@ class Compiler:
         fresh: dict[Scope, tuple[Compiled, list[int], list[int]]] = {}
         for scope in scopes:
             view = View(self.store, scope.host)
-            old = self.groups[self._placed[scope][0]].programs.get(scope)
+            old = self.groups[self._placed[scope]].programs.get(scope)
             try:
                 flows, meters = self._compile(view, scope)
             except Exception as error:  # an app's bug must stay that app's, and that scope's
@@ -196,7 +237,7 @@ class Compiler:
                 self._places.claim(scope, before)
                 continue
             self._places.claim(scope, places)
-            group = self._placed[scope][0]
+            group = self._placed[scope]
             self.groups[group].replace(scope, program)
             work.touched.add(group)
 

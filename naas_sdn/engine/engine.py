@@ -52,6 +52,7 @@ class Engine:
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
+        self._told: dict[Scope, str] = {}
         self._auto_register = auto_register
         self.compiler = Compiler(self._apps, encode, widest)
 
@@ -60,7 +61,6 @@ class Engine:
     def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None:
         """Take in what changed, compile, and wake the hypervisors concerned."""
         changes = list(changes)
-        faults = set(self.compiler.faults)
         concerned = self.compiler.apply(changes)
         for key, fact in changes:
             if key.kind == "hypervisor":
@@ -70,8 +70,7 @@ class Engine:
                 concerned.add(fact.host)
         for host in concerned & self._sessions.keys():
             self._sessions[host].wake()
-        if faults != set(self.compiler.faults):
-            self._report_faults(faults)
+        self._tell_faults()
 
     # Switches, from the south
 
@@ -107,7 +106,8 @@ class Engine:
         old = self._sessions.pop(switch.host, None)
         if old is not None:
             old.close()
-        session = Session(switch, links, self._database, self.compiler, self._adopt)
+        session = Session(switch, links, self._database, self.compiler, self._adopt,
+                          self._tell_faults)
         self._sessions[switch.host] = session
         session.wake()
 
@@ -207,10 +207,14 @@ class Engine:
             if host not in self._sessions:
                 status.set_alive(session, host, False)
 
-    def _report_faults(self, before: set[Scope]) -> None:
-        now = self.compiler.faults
+    def _tell_faults(self) -> None:
+        """Show on the objects concerned which scopes do not compile, and which do again."""
+        now = dict(self.compiler.faults)
+        if now == self._told:
+            return
+        before, self._told = self._told, now
         with self._database.write() as session:
-            for scope in before ^ set(now):
+            for scope in before.keys() | now.keys():
                 named = subject(scope)
-                if named is not None:
+                if named is not None and before.get(scope) != now.get(scope):
                     status.report_error(session, *named, "compiler", now.get(scope))

@@ -46,6 +46,10 @@ class GroupPrograms:
         self._history.append(Change(scope, old, program))
         self.version += 1
 
+    def forget(self) -> None:
+        """Nobody has had a version of it yet."""
+        self._history.clear()
+
     def since(self, version: int) -> Iterator[Change] | None:
         """What changed after `version`, one Change a scope; None when that is no longer known."""
         behind = self.version - version

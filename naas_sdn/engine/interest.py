@@ -86,7 +86,7 @@ class Interests:
         """Forget what nothing was sent to since the last look, by the packets of each cookie; the networks of those."""
         forgotten = set()
         for network_id, network in list(self._networks.items()):
-            group = self._compiler.groups[Group("ports", network_id)]
+            group = self._compiler.group(Group("ports", network_id))
             sent = {port: sum(packets.get(cookie, 0) for _, cookie in group.programs[group.remote[port]].names())
                     for port in network.ports() & group.remote.keys()}
             idle = {port for port, count in sent.items() if network.sent.get(port) == count}

@@ -84,6 +84,6 @@ class Ledger:
         """(table, cookie) -> (port, metric) of this hypervisor's counting flows."""
         return {
             (table, cookie): (scope.id, Metric(DIRECTION[Table(table)]))
-            for scope, program in self._compiler.groups[Group("host", host)].programs.items() if scope.kind == "port"
+            for scope, program in self._compiler.group(Group("host", host)).programs.items() if scope.kind == "port"
             for table, cookie in program.names() if table in DIRECTION
         }

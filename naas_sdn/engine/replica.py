@@ -71,7 +71,7 @@ class Replica:
             for group, mark in self._marks.items():
                 if group.kind == "ports" and mark.ports is None and self.interests.wanted(group.id) is not None:
                     # It has become wide: what is installed stays until it is idle.
-                    self.interests.keep(group.id, self._compiler.groups[group].remote)
+                    self.interests.keep(group.id, self._compiler.group(group).remote)
             now = self._compiler.reach.subscriptions(self.host)
             now.update(Group("ports", network_id) for network_id in self.interests.networks())
             self._compiler.subscribers.change(self, self._groups, now)
@@ -110,7 +110,7 @@ class Replica:
         meters: dict[int, Meter] = {}
         for group in self.groups():
             wanted = self._wanted(group)
-            for scope, program in self._compiler.groups[group].programs.items():
+            for scope, program in self._compiler.group(group).programs.items():
                 if not wanted.has(scope):
                     continue
                 stuck = self.stuck.get(scope)
@@ -134,7 +134,7 @@ class Replica:
         marks.update((group, self._wanted(group)) for group in groups)
         doubled = {key for key, count in have.items() if count > 1}
         changes = tuple(change for group, mark in marks.items() if mark is not None
-                        for change in self._compiler.groups[group].everything() if mark.has(change.scope))
+                        for change in self._compiler.group(group).everything() if mark.has(change.scope))
         return Plan(
             Delta(
                 add=tuple(flow for key, flow in wanted.items() if key not in have or key in drifted),
@@ -159,7 +159,7 @@ class Replica:
                 marks[group] = None
                 changes.extend(gone)
                 continue
-            programs = self._compiler.groups[group]
+            programs = self._compiler.group(group)
             marks[group] = wanted = self._wanted(group)
             if known is None:
                 changes.extend(change for change in programs.everything() if wanted.has(change.scope))
@@ -194,12 +194,12 @@ class Replica:
         """Take what the switch holds of wide networks for what its machines talk to."""
         for network_id in self._compiler.reach.reached(self.host):
             if self.interests.wanted(network_id) is not None:
-                self.interests.keep(network_id, self._compiler.groups[Group("ports", network_id)].remote_ports(have))
+                self.interests.keep(network_id, self._compiler.group(Group("ports", network_id)).remote_ports(have))
         self._moved = True
 
     def _left(self, group: Group) -> list[Change] | None:
         """The removal of what the switch holds of a Group that it no longer subscribes to."""
-        programs, mark = self._compiler.groups[group], self._marks[group]
+        programs, mark = self._compiler.group(group), self._marks[group]
         since = programs.since(mark.version)
         if since is None:
             return None
@@ -210,7 +210,7 @@ class Replica:
 
     def _wanted(self, group: Group) -> Mark:
         ports = self.interests.wanted(group.id) if group.kind == "ports" else None
-        return Mark(self._compiler.groups[group].version, frozenset(ports) if ports is not None else None)
+        return Mark(self._compiler.group(group).version, frozenset(ports) if ports is not None else None)
 
     def _unstick(self, change: Change) -> Change | None:
         """The change as this switch must see it: from what it kept, not from what it refused."""

@@ -62,13 +62,14 @@ class Session:
     """Made when a switch has identified itself; `close()` when it is gone."""
 
     def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler,
-                 adopt: Callable[[dict[Key, Link | None]], None]) -> None:
-        """`adopt` takes Link facts into the model and wakes whom they concern."""
+                 adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None]) -> None:
+        """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's."""
         self.switch = switch
         self._links = links
         self._database = database
         self._compiler = compiler
         self._adopt = adopt
+        self._tell_faults = tell_faults
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -145,6 +146,7 @@ class Session:
             self._shed = False
             self._replica.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
         missed, self._missed = self._missed, []
+        self._compile()
         plan = self._plan()
         while plan is None or plan.delta or not self._replica.synced:
             plan = plan or self._plan_from_dump()
@@ -159,6 +161,13 @@ class Session:
         for number, table, punt in missed:
             self.switch.resume(number, table, punt)
         self._acknowledge_ports()
+
+    def _compile(self) -> None:
+        """What is subscribed to and nobody has asked for before; others run in between."""
+        for group in self._replica.groups():
+            while not self._compiler.advance(group):
+                runtime.sleep()
+        self._tell_faults()
 
     def _plan(self) -> Plan | None:
         return self._replica.plan() if self._replica.synced else None

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from naas_sdn.engine.contract import FlowCount, Punt
 from naas_sdn.pipeline.flow import (
+    NOWHERE,
     Action,
     Controller,
     DecTtl,
@@ -54,7 +56,9 @@ _HEADS = {name: (_oxm(name).to_bytes(4), _oxm(name, masked=True).to_bytes(4), si
           for name, (_, _, size) in of.FIELDS.items()}
 
 
+@lru_cache(8192)
 def _tlv(name: str, value: int, mask: int | None = None) -> bytes:
+    """A port's flows name its key and its network's again and again."""
     plain, masked, size = _HEADS[name]
     if mask is None:
         return plain + value.to_bytes(size)
@@ -115,25 +119,27 @@ def _action(action: Action) -> bytes:
             return struct.pack("!HH4x", of.ACTION_DEC_TTL, 8)
         case Fork():
             inner = b"".join(map(_action, action.actions))
-            inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", action.NOWHERE, 64))
+            inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", NOWHERE, 64))
             return _nicira(of.NX_CLONE, bytes(6) + inner)
 
 
-def instructions(flow: Flow) -> bytes:
+@lru_cache(8192)
+def _instructions(meter: int | None, actions: tuple[Action, ...], goto: int | None) -> bytes:
+    """Most flows do what many others do: drop for a reason, go on to the next table."""
     parts = []
-    if flow.meter is not None:
-        parts.append(struct.pack("!HHI", of.INSTRUCTION_METER, 8, flow.meter))
-    if flow.actions:
-        actions = b"".join(map(_action, flow.actions))
-        parts.append(_APPLY.pack(of.INSTRUCTION_APPLY, 8 + len(actions)) + actions)
-    if flow.goto is not None:
-        parts.append(_GOTO.pack(of.INSTRUCTION_GOTO, 8, flow.goto))
+    if meter is not None:
+        parts.append(struct.pack("!HHI", of.INSTRUCTION_METER, 8, meter))
+    if actions:
+        encoded = b"".join(map(_action, actions))
+        parts.append(_APPLY.pack(of.INSTRUCTION_APPLY, 8 + len(encoded)) + encoded)
+    if goto is not None:
+        parts.append(_GOTO.pack(of.INSTRUCTION_GOTO, 8, goto))
     return b"".join(parts)
 
 
 def add_flow(flow: Flow) -> bytes:
     """A flow-mod ADD, transaction ID 0, its cookie a hash of the rest. Counters of a flow that it replaces go on."""
-    body = match(flow.match) + instructions(flow)
+    body = match(flow.match) + _instructions(flow.meter, flow.actions, flow.goto)
     digest = blake2b(_NAMED.pack(flow.table, flow.priority) + body, digest_size=7, salt=_FORMAT).digest()
     return _FLOW_MOD.pack(of.VERSION, of.FLOW_MOD, _FLOW_MOD.size + len(body), 0, OWNER << 56 | int.from_bytes(digest),
                           0, flow.table, of.ADD, 0, 0, flow.priority, of.NO_BUFFER, of.PORT_ANY, of.GROUP_ANY, 0) + body

@@ -10,7 +10,7 @@ import pytest
 
 from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.apps.l2switch import FLOOD_LIMIT, L2Switch
-from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.compiler import SLICE, Compiler
 from naas_sdn.engine.replica import Replica
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Fact, Hypervisor, Network, Port
@@ -23,12 +23,13 @@ from tests.support.topologies import ALL, apps, vm
 
 
 def programs(compiler: Compiler) -> dict[Group, dict[Scope, Compiled]]:
-    return {group: dict(kept.programs) for group, kept in compiler.groups.items() if kept.programs}
+    return {group: dict(compiler.group(group).programs) for group in compiler.known() if compiler.group(group).programs}
 
 
 def compiled(facts: Iterable[tuple[Key, Fact]]) -> ReadableCompiler:
     compiler = ReadableCompiler(apps())
     compiler.apply(facts)
+    programs(compiler)
     assert not compiler.faults
     return compiler
 
@@ -91,8 +92,10 @@ def test_one_more_port_compiles_a_number_of_scopes_that_does_not_depend_on_the_n
     compiler.apply([*topologies.hypervisor(1), *topologies.hypervisor(2), *topologies.network(1)])
     for number in range(size):
         compiler.apply(vm(number, 1, 1, ()))
+    programs(compiler)
     app.compiled.clear()
     compiler.apply(vm(size, 1, 2, ()))
+    programs(compiler)
     before = len(app.compiled)
     compiler.apply(vm(size + 1, 1, 2, ()))
     assert len(app.compiled) - before == 3  # the port, its neighbour entry, the copies on its hypervisor
@@ -144,7 +147,7 @@ def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
                    "foreign": (foreign,), "twice": (good, good), "": ()})
     compiler = ReadableCompiler([rogue])
     compiler.apply([(Key("network", "net1"), Network("net1", 1, 1450)), port("a", "good"), port("b", "other")])
-    mine = compiler.groups[Group("network", "net1")].programs
+    mine = compiler.group(Group("network", "net1")).programs
     for bad in ("raise", "foreign", "twice"):
         compiler.apply([port("a", bad)])
         assert list(compiler.faults) == [Scope("port", "a")]
@@ -162,7 +165,9 @@ def test_a_scope_that_fails_keeps_its_last_program_and_others_go_on() -> None:
 def test_what_all_share_and_what_one_hypervisor_has_may_not_clash_in_either_order(hosts: tuple[str, str]) -> None:
     compiler = ReadableCompiler([Rogue({"good": (Flow(Table.SERVICES, 7, match(reg1=1)),)})])
     compiler.apply([(Key("network", "net1"), Network("net1", 1, 1450)), port("a", "good", hosts[0])])
+    programs(compiler)
     compiler.apply([port("b", "good", hosts[1])])
+    programs(compiler)
     assert [scope.id for scope in compiler.faults] == ["b"]
     compiler.apply([(Key("port", "a"), None)])
     assert not compiler.faults
@@ -171,7 +176,25 @@ def test_what_all_share_and_what_one_hypervisor_has_may_not_clash_in_either_orde
 def test_two_hypervisors_may_have_the_same_place() -> None:
     compiler = ReadableCompiler([Rogue({"good": (Flow(Table.SERVICES, 7, match(reg1=1)),)})])
     compiler.apply([port("a", "good", "hv1"), port("b", "good", "hv2")])
+    assert programs(compiler)
     assert not compiler.faults
+
+
+def test_only_what_somebody_asks_for_is_compiled_and_in_slices() -> None:
+    app = Counting()
+    compiler = ReadableCompiler([app])
+    compiler.apply([*topologies.hypervisor(1), *topologies.network(1)])
+    compiler.apply([pair for number in range(2 * SLICE) for pair in vm(number, 1, 1, ())])
+    app.compiled.clear()
+    assert not compiler.advance(Group("ports", "net1"))
+    assert len(app.compiled) == SLICE
+    compiler.apply(vm(0, 1, 1, ()))
+    assert compiler.apply([(Key("vif", "port0"), None)]) == set()
+    assert compiler.advance(Group("ports", "net1"))
+    assert {scope.kind for scope in app.compiled} == {"neighbour"}
+    kept = compiler.group(Group("ports", "net1"))
+    assert len(kept.programs) == 2 * SLICE
+    assert not kept.programs[Scope("neighbour", "port0", remote=True)].wire
 
 
 def test_a_flood_list_that_the_switch_would_cut_short_is_refused_loudly() -> None:
@@ -184,7 +207,7 @@ def test_a_flood_list_that_the_switch_would_cut_short_is_refused_loudly() -> Non
     compiler.apply(facts[-1])
     assert {scope.kind for scope in compiler.faults} == {"flood"}
     assert f"on {FLOOD_LIMIT + 2} hypervisors" in next(iter(compiler.faults.values()))
-    kept = compiler.groups[Group("network", "net1")].programs[Scope("flood", "net1")]
+    kept = compiler.group(Group("network", "net1")).programs[Scope("flood", "net1")]
     assert any(len(flow.actions) >= 2 * FLOOD_LIMIT for flow in compiler.flows(kept))
 
 

@@ -71,7 +71,7 @@ def test_one_port_more_costs_the_same_however_much_is_behind_the_router() -> Non
     compiler = behind_a_router(2)
     replicas = [Replica(compiler, f"hv{number}") for number in (1, 2, 3)]
     for replica in replicas:
-        replica.groups()
+        replica.desired()
     before = {group: kept.version for group, kept in compiler.groups.items()}
     assert compiler.apply(vm(19, 1, 1)) == {"hv1"}
     assert {group for group, kept in compiler.groups.items() if kept.version != before.get(group)} == {

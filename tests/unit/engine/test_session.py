@@ -87,7 +87,7 @@ def cloud(database: Database) -> Iterator[Cloud]:
 def in_step(engine: Engine, ovs: DummySwitch) -> bool:
     """All that hv1 should hold is there, and nothing else."""
     wanted = {f"0x{cookie:x}" for group in engine.compiler.reach.subscriptions("hv1")
-              for program in engine.compiler.groups[group].programs.values() for _, cookie in program.names()}
+              for program in engine.compiler.group(group).programs.values() for _, cookie in program.names()}
     held = [part.removeprefix("cookie=").rstrip(",") for line in ovs.ofctl("dump-flows").splitlines()
             for part in line.split() if part.startswith("cookie=")]
     return sorted(held) == sorted(wanted)

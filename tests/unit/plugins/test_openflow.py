@@ -25,7 +25,7 @@ def test_without_a_layer_3_plugin_no_layer_3_flow_exists(l3: str, *, routed: boo
     """Whatever facts there are; the tables' misses, at priority 0, let everything through."""
     compiler = ReadableCompiler(configured(l3))
     compiler.apply(topologies.routed())
-    tables = {flow.table for group in compiler.groups.values() for program in group.programs.values()
+    tables = {flow.table for group in compiler.known() for program in compiler.group(group).programs.values()
               for flow in compiler.flows(program) if flow.priority}
     assert (tables & LAYER_3 == LAYER_3) is routed
     assert bool(tables & LAYER_3) is routed
