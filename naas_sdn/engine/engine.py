@@ -106,8 +106,8 @@ class Engine:
         old = self._sessions.pop(switch.host, None)
         if old is not None:
             old.close()
-        session = Session(switch, links, self._database, self.compiler, self._adopt,
-                          self._tell_faults)
+        session = Session(switch, links, self._database, self.compiler, adopt=self._adopt,
+                          tell_faults=self._tell_faults)
         self._sessions[switch.host] = session
         session.wake()
 

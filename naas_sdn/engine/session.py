@@ -61,7 +61,7 @@ def subject(scope: Scope) -> tuple[str, str] | None:
 class Session:
     """Made when a switch has identified itself; `close()` when it is gone."""
 
-    def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler,
+    def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None]) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's."""
         self.switch = switch
