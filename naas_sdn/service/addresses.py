@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.load import GATEWAY_MAC, mac_of, number_of
@@ -133,12 +133,14 @@ def gateway_holder(session: Session, subnet: SubnetRow) -> PortRow | None:
 
 def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow) -> None:
     """DHCP answers from the gateway; where there is none, or a machine is it, from a port of its own."""
-    holder = gateway_holder(session, subnet)
+    found = session.execute(
+        select(PortRow, AllocationRow.ip_address).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
+            AllocationRow.subnet_id == subnet.id,
+            or_(AllocationRow.ip_address == subnet.gateway_ip, PortRow.device_owner == DHCP_SERVICE))).all()
+    holder = next((port for port, ip in found if ip == subnet.gateway_ip), None)
+    service = next((port for port, _ in found if port.device_owner == DHCP_SERVICE), None)
     needed = subnet.enable_dhcp and (
         subnet.gateway_ip is None or (holder is not None and holder.device_owner != ROUTER_INTERFACE))
-    service = session.scalar(
-        select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
-            AllocationRow.subnet_id == subnet.id, PortRow.device_owner == DHCP_SERVICE))
     if needed and service is None:
         network = subnet.network
         port = new_port(session, network, {

@@ -49,7 +49,8 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     if port.device_owner.startswith("network:"):
         raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
                            f"nothing can be plugged into it.")
-    if session.scalar(select(HypervisorRow.id).where(HypervisorRow.name == host)) is None:
+    hypervisor = session.scalar(select(HypervisorRow).where(HypervisorRow.name == host))
+    if hypervisor is None:
         raise HypervisorNotFound(host)
     there = session.scalar(select(VifRow).where(VifRow.host == host, VifRow.interface == interface))
     if there is not None and there.port_id != port.id:
@@ -60,10 +61,11 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     if port.vif is not None:
         raise PortInUse(f"Port {port.id} is plugged to {port.vif.interface} of hypervisor {port.vif.host}; "
                         f"unplug it first.")
-    port.vif = VifRow(port_id=port.id, host=host, interface=interface, slot=_free_slot(session, host), source=source)
+    port.vif = VifRow(port_id=port.id, hypervisor=hypervisor, host=host, interface=interface,
+                      slot=_free_slot(session, host), source=source)
     port.host_id, port.unplugged = host, False
+    touch(port)
     session.flush()
-    session.refresh(port.vif, ["hypervisor"])
     return port.vif
 
 
@@ -116,7 +118,6 @@ def _claim(session: Session, host: str, interface: str) -> None:
     if vif is None:
         if port.host_id == host or (port.host_id == "" and not port.unplugged):
             plug(session, port, host, interface, "switch")
-            touch(port)
         return
     if port.host_id == host or (vif.acknowledged != vif.plugging and port.host_id == ""):
         vif.host, vif.interface, vif.slot = host, interface, _free_slot(session, host)

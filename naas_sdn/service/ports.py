@@ -53,6 +53,10 @@ class Ports:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
+        return self.show(session, context, [self.make(session, context, attributes)])[0]
+
+    def make(self, session: Session, context: Context, attributes: Attributes) -> PortRow:
+        """The row of a new port."""
         network = visible_network(session, context, attributes["network_id"])
         self._require_owner(context, attributes["project_id"], "create_port")
         self._restrict(context, network, attributes, "create_port")
@@ -70,7 +74,7 @@ class Ports:
         self.plugins.l2.check(session, Change("create", "port", row.id, attributes))
         self._address(session, row, attributes.get("fixed_ips"))
         session.flush()
-        return self.show(session, context, [row])[0]
+        return row
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -140,8 +144,6 @@ class Ports:
         row = visible_port(session, context, identifier)
         plugging.require_service(context, "plug")
         plugging.plug(session, row, body["host"], body["interface"])
-        touch(row)
-        session.flush()
         return {"port": self.show(session, context, [row])[0]}
 
     def unplug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
@@ -157,8 +159,9 @@ class Ports:
     def show(self, session: Session, context: Context, rows: Iterable[PortRow]) -> list[Attributes]:
         rows = list(rows)
         errors = status.errors_of(session, "port", [row.id for row in rows])
-        known = set(session.scalars(select(HypervisorRow.name).where(
-            HypervisorRow.name.in_({row.host_id for row in rows if row.host_id})))) if context.is_service else set()
+        hosts = {row.host_id for row in rows if row.host_id} if context.is_service else set()
+        registered = select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts))
+        known = set(session.scalars(registered)) if hosts else set()
         shown = []
         for row in rows:
             item = {

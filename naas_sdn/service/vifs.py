@@ -40,19 +40,17 @@ class Vifs:
         port_id, network_id = attributes.get("port_id"), attributes.get("network_id")
         if port_id is None and network_id is None:
             raise HTTPBadRequest("A VIF is plugged to a port: give port_id, or network_id to have the port made.")
-        if port_id is None:
-            made = Ports(self.plugins).create(session, context, {
-                "network_id": network_id, "project_id": attributes["project_id"]}, {})
-            port_id = made["id"]
-        row = visible_port(session, context, port_id)
+        if port_id is not None:
+            row = visible_port(session, context, port_id)
+        else:
+            row = Ports(self.plugins).make(session, context, {
+                "network_id": network_id, "project_id": attributes["project_id"]})
         if network_id is not None and row.network_id != network_id:
             raise BadRequest(f"Port {row.id} is on network {row.network_id}, not on {network_id}.")
         if row.vif is not None:
             raise PortInUse(f"Port {row.id} is plugged to {row.vif.interface} of hypervisor {row.vif.host}; "
                             f"unplug it first.")
         vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
-        touch(row)
-        session.flush()
         return self._show(session, context, [vif])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
