@@ -21,6 +21,10 @@ from naas_sdn.service import hypervisors
 
 LOG = logging.getLogger(__name__)
 
+FULL_SYNCS = 8
+"""Switches that are compared and filled whole at once. Each takes some kilobytes a flow while it lasts, and the more
+share the processor, the later the first is done."""
+
 GRACE = 20.0
 """Seconds that switches have to reconnect after the controller's start before they count as gone."""
 
@@ -52,6 +56,7 @@ class Engine:
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
+        self._full_syncs = runtime.Semaphore(FULL_SYNCS)
         self._told: dict[Scope, str] = {}
         self._auto_register = auto_register
         self.compiler = Compiler(self._apps, encode, widest)
@@ -107,7 +112,7 @@ class Engine:
         if old is not None:
             old.close()
         session = Session(switch, links, self._database, self.compiler, adopt=self._adopt,
-                          tell_faults=self._tell_faults)
+                          tell_faults=self._tell_faults, full_syncs=self._full_syncs)
         self._sessions[switch.host] = session
         session.wake()
 

@@ -62,14 +62,19 @@ class Session:
     """Made when a switch has identified itself; `close()` when it is gone."""
 
     def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler, *,
-                 adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None]) -> None:
-        """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's."""
+                 adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
+                 full_syncs: runtime.Semaphore) -> None:
+        """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
+
+        `full_syncs` bounds how many switches are compared and filled whole at once.
+        """
         self.switch = switch
         self._links = links
         self._database = database
         self._compiler = compiler
         self._adopt = adopt
         self._tell_faults = tell_faults
+        self._full_syncs = full_syncs
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -149,18 +154,24 @@ class Session:
         self._compile()
         plan = self._plan()
         while plan is None or plan.delta or not self._replica.synced:
-            plan = plan or self._plan_from_dump()
-            try:
-                self.switch.push(plan.delta)
-            except Refused as refused:
-                self._quarantine(plan, refused)
+            if plan is not None:
+                self._push(plan)
             else:
-                self._replica.acknowledge(plan)
+                with self._full_syncs:
+                    self._push(self._plan_from_dump())
             plan = self._plan()
         self._replica.acknowledge(plan)
         for number, table, punt in missed:
             self.switch.resume(number, table, punt)
         self._acknowledge_ports()
+
+    def _push(self, plan: Plan) -> None:
+        try:
+            self.switch.push(plan.delta)
+        except Refused as refused:
+            self._quarantine(plan, refused)
+        else:
+            self._replica.acknowledge(plan)
 
     def _compile(self) -> None:
         """What is subscribed to and nobody has asked for before; others run in between."""
