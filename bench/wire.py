@@ -26,6 +26,9 @@ QUIET = 0.05
 """Seconds without a bundle after which all switches concerned have acknowledged."""
 
 SETTLED = 3.0
+LONGEST = 120.0
+"""Seconds that a cloud may take to be in step."""
+
 IDLE = 10.0
 
 
@@ -50,19 +53,28 @@ class Fleet:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def settled(self) -> float:
-        """Wait until nothing is committed for a while; the moment of the last commit."""
-        last = time.monotonic()
-        while time.monotonic() - last < SETTLED:
-            last = max([last, *(moment for moment, _, _ in self.ask("events"))])
+    def settled(self, hypervisors: int, controller: int) -> float:
+        """Wait until all have committed something, and nothing happens any more; the moment of the last commit."""
+        last, told = time.monotonic(), set[str]()
+        deadline = last + LONGEST
+        while len(told) < hypervisors or time.monotonic() - last < SETTLED:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{len(told)} of {hypervisors} switches are in step after {LONGEST:.0f} s")
+            events, used = self.ask("events"), cpu(controller)
+            last = max([last, *(moment for moment, _, _ in events)])
+            told.update(name for _, name, _ in events)
             time.sleep(0.2)
+            if cpu(controller) - used > 0.1:
+                deadline += 0.1     # it is at work
+                last = max(last, time.monotonic() - SETTLED / 2)
         return last
 
-    def quiet(self) -> list[tuple[float, str, int]]:
-        """What is committed until nothing is for QUIET seconds."""
+    def quiet(self, wanted: str = "") -> list[tuple[float, str, int]]:
+        """What is committed until nothing is for QUIET seconds, and hypervisor `wanted` has committed something."""
         events: list[tuple[float, str, int]] = []
-        moment = time.monotonic()
-        while time.monotonic() - moment < QUIET:
+        started = moment = time.monotonic()
+        while time.monotonic() - moment < QUIET or (
+                wanted and time.monotonic() - started < SETTLED and all(where != wanted for _, where, _ in events)):
             new = self.ask("events")
             events += new
             moment = max([moment, *(when for when, _, _ in new)])
@@ -101,7 +113,7 @@ def measure(cloud: Cloud) -> list[Row]:
         try:
             serving = time.monotonic() - started
             with Fleet(controller.openflow[1], cloud.hypervisors, cloud.each + 1 + cloud.count) as fleet:
-                synced = fleet.settled() - started
+                synced = fleet.settled(cloud.hypervisors, controller.pid) - started
                 held = fleet.ask("state")
                 before = cpu(controller.pid)
                 time.sleep(IDLE)
@@ -112,6 +124,7 @@ def measure(cloud: Cloud) -> list[Row]:
                     Row("idle, of a core", f"{idle:.1f} %", "3 %"),
                     Row("resident", f"{resident(controller.pid):.0f} MB", "400 MB"),
                 ]
+                table("at rest", rows)
                 return rows + _wired(cloud, controller, fleet, filling.ids)
         except BaseException:
             print(controller.tail(), file=sys.stderr)
@@ -144,7 +157,7 @@ def _wired(cloud: Cloud, controller: Controller, fleet: Fleet, networks: Sequenc
             fleet.quiet()
             before, started = cpu(pid), time.monotonic()
             act()
-            events = fleet.quiet()
+            events = fleet.quiet(name)
             used[what] += cpu(pid) - before
             at_home = [moment - started for moment, where, _ in events if where == name]
             if not at_home:
