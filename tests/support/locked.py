@@ -1,4 +1,4 @@
-"""A SQLite database that another process has taken, as a backup or a long transaction does."""
+"""A SQLite database that another process holds, as a long transaction does."""
 from __future__ import annotations
 
 import subprocess
@@ -20,7 +20,7 @@ connection.close()
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Nobody else writes to the database at `path` meanwhile."""
+    """Nobody else writes to the database at `path` meanwhile; readers read, once it is in WAL mode."""
     with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as process:
         assert process.stdin is not None

@@ -16,6 +16,8 @@ from tests.support.locked import locked
 
 
 def path_of(database: Database) -> Path:
+    """Of a database that is in use."""
+    assert keys(database) == 0
     return Path(database.url.removeprefix("sqlite:///"))
 
 

@@ -26,6 +26,7 @@ def told(database: Database) -> set[str]:
 
 def test_nothing_is_lost_while_the_database_is_held(database: Database) -> None:
     made = Reports(database)
+    assert told(database) == set()
     with locked(Path(database.url.removeprefix("sqlite:///"))):
         for number in range(50):
             made.put(error(str(number)), lambda: None)
