@@ -11,6 +11,7 @@
       NotFound                       404  one subclass a resource: NetworkNotFound, PortNotFound, ...
       Conflict                       409  one subclass a reason: NetworkInUse, IpAddressAlreadyAllocated, ...
       NotImplementedByPlugin         501  no plugin of the kind that serves the request is configured
+      ServiceUnavailable             503  the database is busy or cannot be used; later it may be
 
 `type` is the exception's name on the wire (Neutron's `NeutronError.type`); clients key on it.
 """
@@ -214,6 +215,10 @@ class RevisionNumberConstraintFailed(NaasError):
 class NotImplementedByPlugin(NaasError):
     status = 501
     type = "NotImplementedError"
+
+
+class ServiceUnavailable(NaasError):
+    status = 503
 
 
 class ConfigurationError(NaasError):

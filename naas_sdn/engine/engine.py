@@ -9,9 +9,11 @@ from naas_sdn import errors, runtime
 from naas_sdn.apps.contract import App, PacketIn, Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
+from naas_sdn.db.session import Session as Transaction
 from naas_sdn.engine.compiler import WIDEST, Compiler
 from naas_sdn.engine.contract import Identity, Punt, Switch
 from naas_sdn.engine.interest import RESUME, target
+from naas_sdn.engine.reports import Reports
 from naas_sdn.engine.session import Session, subject
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
@@ -53,6 +55,7 @@ class Engine:
                  widest: int = WIDEST) -> None:
         """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say."""
         self._database = database
+        self._reports = Reports(database)
         self._apps = tuple(apps)
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
@@ -111,7 +114,7 @@ class Engine:
         old = self._sessions.pop(switch.host, None)
         if old is not None:
             old.close()
-        session = Session(switch, links, self._database, self.compiler, adopt=self._adopt,
+        session = Session(switch, links, self._reports, self.compiler, adopt=self._adopt,
                           tell_faults=self._tell_faults, full_syncs=self._full_syncs)
         self._sessions[switch.host] = session
         session.wake()
@@ -127,7 +130,7 @@ class Engine:
             return
         session.close()
         del self._sessions[switch.host]
-        runtime.spawn(self._book_loss, switch.host)
+        self._book_loss(switch.host)
 
     def packet_in(self, switch: Switch, punt: Punt) -> None:
         """Answer a punt out of the port that it came from, or fetch what it missed."""
@@ -208,18 +211,28 @@ class Engine:
         self.apply(links.items())
 
     def _book_loss(self, host: str) -> None:
-        with self._database.write() as session:
+        def report(session: Transaction) -> None:
             if host not in self._sessions:
                 status.set_alive(session, host, False)
 
+        self._reports.put(report, lambda: self._book_loss(host))
+
     def _tell_faults(self) -> None:
         """Show on the objects concerned which scopes do not compile, and which do again."""
-        now = dict(self.compiler.faults)
-        if now == self._told:
+        before, now = self._told, dict(self.compiler.faults)
+        if now == before:
             return
-        before, self._told = self._told, now
-        with self._database.write() as session:
-            for scope in before.keys() | now.keys():
-                named = subject(scope)
-                if named is not None and before.get(scope) != now.get(scope):
-                    status.report_error(session, *named, "compiler", now.get(scope))
+        self._told = now
+        named = {subject(scope): now.get(scope) for scope in before.keys() | now.keys()
+                 if before.get(scope) != now.get(scope)}
+
+        def report(session: Transaction) -> None:
+            for about, reason in named.items():
+                if about is not None:
+                    status.report_error(session, *about, "compiler", reason)
+
+        def again() -> None:
+            self._told = before
+            self._tell_faults()
+
+        self._reports.put(report, again)

@@ -14,7 +14,7 @@ from naas_sdn.apps.accounting import DIRECTION
 from naas_sdn.apps.contract import Group
 from naas_sdn.db import counters
 from naas_sdn.db.counters import Metric, Reading
-from naas_sdn.db.session import Database
+from naas_sdn.db.session import FOREVER, Database
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Switch
 from naas_sdn.model.store import Key, View
@@ -51,7 +51,7 @@ class Ledger:
     def book(self, switch: Switch) -> None:
         """One reading of one switch."""
         readings = [*self._traffic(switch), *self._drops(switch)]
-        with self._database.write() as session:
+        with self._database.write(FOREVER) as session:
             counters.book(session, readings)
 
     def _traffic(self, switch: Switch) -> Iterator[Reading]:

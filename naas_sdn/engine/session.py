@@ -13,11 +13,12 @@ from collections.abc import Callable, Collection
 from naas_sdn import runtime
 from naas_sdn.apps.contract import Scope
 from naas_sdn.db import status
-from naas_sdn.db.session import Database
+from naas_sdn.db.session import Session as Transaction
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Punt, Refused, Switch
 from naas_sdn.engine.renderings import Renderings
 from naas_sdn.engine.replica import Plan, Replica
+from naas_sdn.engine.reports import Reports
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Link, Port
 from naas_sdn.pipeline.tables import Table
@@ -61,7 +62,7 @@ def subject(scope: Scope) -> tuple[str, str] | None:
 class Session:
     """Made when a switch has identified itself; `close()` when it is gone."""
 
-    def __init__(self, switch: Switch, links: dict[str, int], database: Database, compiler: Compiler, *,
+    def __init__(self, switch: Switch, links: dict[str, int], reports: Reports, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
                  full_syncs: runtime.Semaphore) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
@@ -70,7 +71,7 @@ class Session:
         """
         self.switch = switch
         self._links = links
-        self._database = database
+        self._reports = reports
         self._compiler = compiler
         self._adopt = adopt
         self._tell_faults = tell_faults
@@ -198,13 +199,16 @@ class Session:
         if not guilty:
             raise refused
         why = "; ".join(sorted({reason for _, reason in refused.flows}))
-        with self._database.write() as session:
-            for change in guilty:
-                LOG.error("%s refuses %s: %s", self.host, change.scope, why)
-                self._replica.quarantine(change)
-                named = subject(change.scope)
-                if named is not None:
-                    status.report_error(session, *named, self.host, f"refused by hypervisor {self.host}: {why}")
+        named = {subject(change.scope) for change in guilty}
+        for change in guilty:
+            LOG.error("%s refuses %s: %s", self.host, change.scope, why)
+            self._replica.quarantine(change)
+
+        def report(session: Transaction) -> None:
+            for kind, identifier in filter(None, named):
+                status.report_error(session, kind, identifier, self.host, f"refused by hypervisor {self.host}: {why}")
+
+        self._reports.put(report, self._report_all)
 
     def _report_links(self, links: dict[str, int]) -> None:
         """Tell the model which interfaces the switch has, and the database which VIFs came and went."""
@@ -214,9 +218,12 @@ class Session:
             Key("link", (self.host, name)): Link(self.host, name, number) for name, number in links.items()
         }
         changes.update((Key("link", (self.host, name)), None) for name in known - links.keys())
-        with self._database.write() as session:
+
+        def report(session: Transaction) -> None:
             plugging.interfaces_reported(session, self.host, frozenset(links))
             status.set_alive(session, self.host, True)
+
+        self._reports.put(report, self._report_all)
         self._told.clear()
         self._adopt(changes)
 
@@ -232,9 +239,13 @@ class Session:
             if not self._stuck(port_id) and view.link(self.host, attachment.interface) is not None:
                 ready[port_id] = attachment.plugging
         if ready:
-            with self._database.write() as session:
-                status.acknowledge(session, ready)
+            self._reports.put(lambda session: status.acknowledge(session, ready), self._report_all)
             self._told.update(ready)
+
+    def _report_all(self) -> None:
+        """Look at what there is to report from the beginning."""
+        self._links_changed = True
+        self._wake.set()
 
     def _stuck(self, port_id: str) -> bool:
         return any(scope.id == port_id for scope in (*self._replica.stuck, *self._compiler.faults))

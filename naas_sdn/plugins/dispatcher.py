@@ -12,7 +12,7 @@ from typing import Protocol
 
 from naas_sdn import runtime
 from naas_sdn.db import journal, load, status
-from naas_sdn.db.session import Database
+from naas_sdn.db.session import FOREVER, Database
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
 
@@ -86,7 +86,7 @@ class Outbox:
         self.deliver()
 
     def _report(self, keys: Iterable[Key], reason: str | None) -> None:
-        with self._database.write() as session:
+        with self._database.write(FOREVER) as session:
             for key in keys:
                 kind = "port" if key.kind == "vif" else key.kind
                 status.report_error(session, kind, key.id, self._plugin.name, reason)
@@ -104,7 +104,7 @@ class Dispatcher:
 
     def load(self) -> int:
         """Hand everything to every plugin; the number of facts."""
-        with self._database.read() as session:
+        with self._database.read(FOREVER) as session:
             self._position = journal.last(session)
             everything = dict(load.load_all(session))
         for outbox in self._outboxes:
@@ -128,7 +128,7 @@ class Dispatcher:
 
     def step(self) -> None:
         """Take in what has been committed since the last step."""
-        with self._database.read() as session:
+        with self._database.read(FOREVER) as session:
             entries = journal.read(session, self._position)
             keys = dict.fromkeys(Key(kind, identifier) for _, kind, identifier in entries)
             changes = {key: load.load(session, key.kind, key.id) for key in keys}
@@ -137,5 +137,5 @@ class Dispatcher:
         for outbox in self._outboxes:
             outbox.put(changes)
         self._position = entries[-1][0]
-        with self._database.write() as session:
+        with self._database.write(FOREVER) as session:
             journal.trim(session, self._position)

@@ -7,9 +7,12 @@ from typing import Any
 
 from webob import Response
 
-from naas_sdn.errors import NaasError, NotAuthenticated, NotImplementedByPlugin
+from naas_sdn.errors import NaasError, NotAuthenticated, NotImplementedByPlugin, ServiceUnavailable
 
 LOG = logging.getLogger(__name__)
+
+RETRY_AFTER = 5
+"""Seconds after which a client whose request found no database may try again."""
 
 
 def body(kind: str, message: str) -> dict[str, Any]:
@@ -41,6 +44,8 @@ def translate(error: Exception, request_id: str, url: str) -> Response:
         response = http(error.status, error.type, str(error))
         if isinstance(error, NotAuthenticated):
             response.headers["WWW-Authenticate"] = f'Keystone uri="{url}"'
+        if isinstance(error, ServiceUnavailable):
+            response.headers["Retry-After"] = str(RETRY_AFTER)
         return response
     LOG.error("%s", request_id, exc_info=error)
     return http(500, "HTTPInternalServerError",

@@ -1,7 +1,6 @@
 """A network wider than a hypervisor holds whole: pairs are fetched on demand, and no packet is lost for it."""
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -81,10 +80,8 @@ def test_a_restart_changes_nothing(lab: Lab, crowd: dict[str, VM]) -> None:
         messages = [stack.enter_context(hypervisor.openflow_messages()) for hypervisor in lab.hypervisors]
         lab.controller.kill()
         lab.controller.start()
-        eventually(lambda: all(hypervisor.in_touch() for hypervisor in lab.hypervisors), "all hypervisors are back")
-        # Flows are compared within this time; what was fetched would be gone by then.
-        time.sleep(1.5)
+        eventually(lambda: all(heard.is_compared() for heard in messages), "all hypervisors are compared", seconds=30)
         assert holds(lab.hypervisors[0], a3)
     assert results[0].lost == 0
-    added = [name for heard in messages for name in heard if "BUNDLE_ADD" in name]
+    added = [name for heard in messages for name in heard.changes()]
     assert len(added) < 40, "only what was idle is dropped"

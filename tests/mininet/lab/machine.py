@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.support.openvswitch import PATH, CommandFailed, end, run
+
+IN_FLIGHT = 0.5
+"""Seconds that the last packets of a flow have to arrive."""
 
 DHCP_SCRIPT = Path(__file__).with_name("dhcp_script.sh")
 SEND = """
@@ -210,17 +214,19 @@ class Machine:
     @contextmanager
     def pinging(self, address: str, interval: float = 0.01) -> Iterator[list[Pings]]:
         """Ping all the time; the list holds the one result on leaving."""
-        process = self.spawn("ping", "-n", "-q", "-i", str(interval), address)
+        process = self.spawn("ping", "-n", "-i", str(interval), address)
         results: list[Pings] = []
         try:
             yield results
         finally:
-            # ping sums up on SIGINT; what is in flight then has had its time.
-            time.sleep(0.2)
+            time.sleep(IN_FLIGHT)
             process.send_signal(2)
             printed, _ = process.communicate(timeout=10)
             self._children.remove(process)
-        results.append(read_pings(printed))
+        # ping takes for lost what is in flight at its end: of the last ones only those count that came back.
+        last = read_pings(printed).sent - math.ceil(IN_FLIGHT / interval)
+        answered = {int(number) for number in re.findall(r"icmp_seq=(\d+) ttl=", printed)}
+        results.append(Pings(max(last, 0), sum(number <= last for number in answered)))
 
     def traceroute(self, address: str) -> list[str]:
         """The hops' addresses, "*" for one that kept silent."""

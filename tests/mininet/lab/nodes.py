@@ -44,6 +44,28 @@ class Fabric(Switch):
         inside(self, "ip", "link", "set", str(interface), "mtu", "9000", "master", "fabric", "up")
 
 
+class Heard:
+    """The messages that a switch has received from its controllers since this was made, by its log."""
+
+    def __init__(self, ovs: OpenVswitch) -> None:
+        self._ovs = ovs
+        self._start = len(ovs.log())
+
+    def names(self) -> list[str]:
+        """OFPT_FLOW_MOD, OFPST_METER_CONFIG, ..., oldest first."""
+        return re.findall(r"vconn\|DBG\|tcp:\S+ received: (\w+)", self._ovs.log()[self._start:])
+
+    def changes(self) -> list[str]:
+        """The names of those that change flows or meters."""
+        return [name for name in self.names() if re.search(r"(FLOW|METER|GROUP)_MOD|BUNDLE_ADD", name)]
+
+    def is_compared(self) -> bool:
+        """True when a controller has asked for all meters, which completes its look at the switch, and has since read
+        counters twice: what it found to change it would have sent."""
+        names = self.names()
+        return "OFPST_METER_CONFIG" in names and names[names.index("OFPST_METER_CONFIG"):].count("OFPST_METER") >= 2
+
+
 class Hypervisor(Switch):
     """A hypervisor: namespace, Open vSwitch on the userspace datapath, VTEP on br-phy, br-int by `prepare`."""
 
@@ -117,17 +139,14 @@ class Hypervisor(Switch):
         return found
 
     @contextmanager
-    def openflow_messages(self) -> Iterator[list[str]]:
-        """Names of the messages that br-int's controllers send (OFPT_FLOW_MOD, ...), filled in on leaving."""
-        received: list[str] = []
+    def openflow_messages(self) -> Iterator[Heard]:
+        """Listen to what br-int's controllers send."""
         self.ovs.appctl("vlog/set", "vconn:file:dbg")
         self.ovs.appctl("vlog/disable-rate-limit", "vconn")
-        start = len(self.ovs.log())
         try:
-            yield received
+            yield Heard(self.ovs)
         finally:
             self.ovs.appctl("vlog/set", "vconn:file:info")
-        received += re.findall(r"vconn\|DBG\|tcp:\S+ received: (\w+)", self.ovs.log()[start:])
 
 
 class VM(Host, Machine):
