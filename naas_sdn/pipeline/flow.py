@@ -126,6 +126,21 @@ class DecTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class Recirculate:
+    """End the datapath's flow here, so that a meter before acts before what only the slow path can do.
+
+    Open vSwitch looks a packet up anew when a label was taken off and the next action needs to know what is below. The
+    label that is put on first never gets into the packet, whose Ethernet type `eth_type` is and stays.
+    """
+
+    eth_type: int
+    MPLS: ClassVar[int] = 0x8847
+
+    def __str__(self) -> str:
+        return f"push_mpls:0x{self.MPLS:04x},pop_mpls:0x{self.eth_type:04x}"
+
+
+@dataclass(frozen=True, slots=True)
 class Fork:
     """Run `actions` on a real copy, so that a meter's drop ends the copy and not the packet.
 
@@ -141,7 +156,7 @@ class Fork:
         return f"clone({inner},output(port={self.NOWHERE},max_len=64))"
 
 
-Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | Fork
+Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | Recirculate | Fork
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from naas_sdn.pipeline.flow import (
     Match,
     Move,
     Output,
+    Recirculate,
     Resubmit,
     SetField,
 )
@@ -113,6 +114,9 @@ def _action(action: Action) -> bytes:
             return _nicira(of.NX_RESUBMIT_TABLE, struct.pack("!HB3x", of.PORT_IN & 0xFFFF, action.table))
         case DecTtl():
             return struct.pack("!HH4x", of.ACTION_DEC_TTL, 8)
+        case Recirculate():
+            return (struct.pack("!HHH2x", of.ACTION_PUSH_MPLS, 8, action.MPLS)
+                    + struct.pack("!HHH2x", of.ACTION_POP_MPLS, 8, action.eth_type))
         case Fork():
             inner = b"".join(map(_action, action.actions))
             inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", action.NOWHERE, 64))
