@@ -45,6 +45,8 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                      help="Seconds between looks at the remote ports of wide networks that a hypervisor holds; one "
                           "that nothing was sent to since the last look is dropped."),
         cfg.IntOpt("punt_rate", default=100, min=1, help="Packets a second that one port may send to the controller."),
+        cfg.IntOpt("answer_rate", default=250, min=1,
+                   help="ARP and echo requests a second of one port that the switch itself answers."),
         cfg.IntOpt("slowpath_rate", default=5000, min=1,
                    help="Packets a second of one switch that its own responders (ARP, echo) may answer."),
     ],

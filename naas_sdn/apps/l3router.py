@@ -1,4 +1,4 @@
-"""Routing in the tables, on the sender's hypervisor: ARP answers, gateways, routes, next hops.
+"""Routing in the tables, on the sender's hypervisor: who answers ARP, gateways, routes, next hops.
 
 A router's table leads to all of its subnets, and is entered only with a source address of the subnet whose gateway was
 asked. NaaS routes are pairwise (a-b and b-c do not make a-c): a subnet that has some has a table of its own for them,
@@ -15,13 +15,13 @@ from naas_sdn.apps.icmp import time_exceeded
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
-from naas_sdn.pipeline.flow import DecTtl, Flow, InPort, Move, Resubmit, SetField, drop, match, prefix
+from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix
 from naas_sdn.pipeline.program import Program
-from naas_sdn.pipeline.tables import FLAGS, HOP, IN, NET, REASON, RT, SCRATCH, Flag, Reason, Table, next_table
+from naas_sdn.pipeline.tables import ANSWER_MAC, FLAGS, HOP, IN, NET, REASON, RT, Flag, Reason, Table, next_table
 
 ARP, IPV4 = 0x0806, 0x0800
 ICMP = 1
-ECHO_REQUEST, ECHO_REPLY = 8, 0
+ECHO_REQUEST = 8
 
 
 class L3Router:
@@ -104,7 +104,7 @@ def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
 
 def _entry(network: Network, gateway: Gateway, routing_table: int) -> Iterator[Flow]:
     table, to = Table.ROUTER_IN, {NET: network.key, "eth_dst": gateway.mac}
-    yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)}, gateway.mac)
+    yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)})
     yield drop(table, 250, match(to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
     for ttl in (0, 1):
         yield Flow(table, 200, match(to, eth_type=IPV4, nw_ttl=ttl),
@@ -177,19 +177,10 @@ def _own_addresses(view: View, port_id: str) -> Iterator[Flow]:
 
 
 def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
-    return Flow(Table.ARP, 100, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=ip), (
-        Move("eth_src", "eth_dst", 48), SetField("eth_src", mac), SetField("arp_op", 2),
-        Move("arp_sha", "arp_tha", 48), SetField("arp_sha", mac),
-        Move("arp_spa", "arp_tpa", 32), SetField("arp_spa", ip), InPort(),
-    ))
+    return Flow(Table.ARP, 100, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=ip),
+                (SetField(ANSWER_MAC, mac),), Table.ANSWER)
 
 
-def _echo_answer(table: Table, priority: int, where: dict[str, int], mac: int | None = None) -> Flow:
-    """From the address and the MAC (`mac`, where that is known) that were asked."""
-    turn: tuple[SetField | Move, ...] = (Move("eth_src", "eth_dst", 48), SetField("eth_src", mac or 0))
-    if mac is None:
-        turn = (Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48))
-    return Flow(table, priority, match(where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0), (
-        *turn, Move("ip_src", "ip_dst", 32), SetField("ip_src", where["ip_dst"]),
-        SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),
-    ))
+def _echo_answer(table: Table, priority: int, where: dict[str, int]) -> Flow:
+    return Flow(table, priority, match(where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0),
+                goto=Table.ANSWER)

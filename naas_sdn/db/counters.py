@@ -19,6 +19,7 @@ class Metric(StrEnum):
     LIMIT_IN = "limit_in"           # dropped by the rate limit
     LIMIT_OUT = "limit_out"
     LIMIT_PUNT = "limit_punt"       # not sent to the controller: too many
+    LIMIT_ANSWER = "limit_answer"   # not answered by the tables: too many
     INTERFACE_IN = "interface_in"   # lost by the switch at the machine's interface
     INTERFACE_OUT = "interface_out"
 

@@ -23,7 +23,8 @@ from naas_sdn.pipeline.tables import Table
 
 LOG = logging.getLogger(__name__)
 
-POLICED = {Police.PUNT: Metric.LIMIT_PUNT, Police.FROM: Metric.LIMIT_OUT, Police.TO: Metric.LIMIT_IN}
+POLICED = {Police.PUNT: Metric.LIMIT_PUNT, Police.FROM: Metric.LIMIT_OUT, Police.TO: Metric.LIMIT_IN,
+           Police.ANSWER: Metric.LIMIT_ANSWER}
 
 
 class Ledger:

@@ -16,6 +16,7 @@ class Police(IntEnum):
     PUNT = 0    # what it may send to the controller
     FROM = 1    # what it may send
     TO = 2      # what it may receive
+    ANSWER = 3  # what the tables answer it
 
 
 @dataclass(frozen=True, slots=True)

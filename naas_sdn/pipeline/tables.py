@@ -31,6 +31,9 @@ class Table(IntEnum):
     OUTPUT = 90       # OUT -> local port or tunnel
     TUNNEL_OUT = 92   # the tunnel port
     PUNT = 95         # IN -> its meter -> controller
+    ANSWER = 96       # IN -> its meter for ARP and echo requests that are answered
+    ANEW = 97         # metered: a datapath flow ends here, another begins
+    TURN = 98         # the request -> the reply, back where it came from
 
 
 class Reason(IntEnum):
@@ -52,6 +55,7 @@ class Reason(IntEnum):
     NOT_HERE = 14           # to a port that is not on this hypervisor any more
     UNPUNTABLE = 15         # a punt of a port that has no meter
     NO_TUNNEL = 16          # this hypervisor has no tunnel port
+    UNANSWERABLE = 17       # a request of a port that has no meter
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
     UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
@@ -81,6 +85,7 @@ RT = "reg5"             # routing table: the key of a router or subnet; in MEMBE
 REASON = "reg6"
 SOURCE_NET = "reg7"     # network key of the sending port; 0 from a tunnel
 SCRATCH = "xreg4"       # reg8 and reg9: within one flow
+ANSWER_MAC = SCRATCH    # from ARP to TURN: the MAC of the address that was asked for
 
 DROPS: dict[Table, Reason] = {
     Table.CLASSIFY: Reason.UNKNOWN_PORT,
@@ -93,6 +98,9 @@ DROPS: dict[Table, Reason] = {
     Table.OUTPUT: Reason.NOT_HERE,
     Table.TUNNEL_OUT: Reason.NO_TUNNEL,
     Table.PUNT: Reason.UNPUNTABLE,
+    Table.ANSWER: Reason.UNANSWERABLE,
+    Table.ANEW: Reason.UNANSWERABLE,
+    Table.TURN: Reason.UNANSWERABLE,
 }
 """What a table without a flow for the packet drops it for."""
 

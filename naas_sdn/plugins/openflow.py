@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from naas_sdn.apps.accounting import Accounting
+from naas_sdn.apps.answers import Answers
 from naas_sdn.apps.contract import App
 from naas_sdn.apps.dhcp_options import Terms
 from naas_sdn.apps.dhcp_responder import DhcpResponder
@@ -106,7 +107,7 @@ class OpenFlowL3(OpenFlow, L3Plugin):
     wants = frozenset(("subnet", "router", "route"))
 
     def apps(self) -> list[App]:
-        return [L3Router()]
+        return [L3Router(), Answers(self._conf.openflow.answer_rate)]
 
     def check(self, session: Session, change: Change) -> None:
         if change.kind == "subnet" and change.attributes.get("ip_version") == 6:

@@ -11,7 +11,7 @@ from naas_sdn.service.contract import Attributes
 
 DROPS = {
     "rate_limit_in": Metric.LIMIT_IN, "rate_limit_out": Metric.LIMIT_OUT, "punt_limit": Metric.LIMIT_PUNT,
-    "interface_in": Metric.INTERFACE_IN, "interface_out": Metric.INTERFACE_OUT,
+    "answer_limit": Metric.LIMIT_ANSWER, "interface_in": Metric.INTERFACE_IN, "interface_out": Metric.INTERFACE_OUT,
 }
 """What the answer calls them."""
 

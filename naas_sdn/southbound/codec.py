@@ -12,7 +12,6 @@ from hashlib import blake2b
 
 from naas_sdn.engine.contract import FlowCount, Punt
 from naas_sdn.pipeline.flow import (
-    NOWHERE,
     Action,
     Controller,
     DecTtl,
@@ -22,6 +21,7 @@ from naas_sdn.pipeline.flow import (
     Match,
     Move,
     Output,
+    Recirculate,
     Resubmit,
     SetField,
 )
@@ -117,9 +117,12 @@ def _action(action: Action) -> bytes:
             return _nicira(of.NX_RESUBMIT_TABLE, struct.pack("!HB3x", of.PORT_IN & 0xFFFF, action.table))
         case DecTtl():
             return struct.pack("!HH4x", of.ACTION_DEC_TTL, 8)
+        case Recirculate():
+            return (struct.pack("!HHH2x", of.ACTION_PUSH_MPLS, 8, action.MPLS)
+                    + struct.pack("!HHH2x", of.ACTION_POP_MPLS, 8, action.eth_type))
         case Fork():
             inner = b"".join(map(_action, action.actions))
-            inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", NOWHERE, 64))
+            inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", action.NOWHERE, 64))
             return _nicira(of.NX_CLONE, bytes(6) + inner)
 
 

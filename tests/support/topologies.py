@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.apps.accounting import Accounting
+from naas_sdn.apps.answers import Answers
 from naas_sdn.apps.contract import App
 from naas_sdn.apps.dhcp_options import Terms
 from naas_sdn.apps.dhcp_responder import DhcpResponder
@@ -36,8 +37,8 @@ TUNNEL_PORT = 1
 
 def apps() -> list[App]:
     """All that ship, as bootstrap would make them."""
-    return [L2Switch("vxlan0", 100), L3Router(), DhcpResponder(Terms(86400, "cloud.internal")), Security(),
-            Qos(5000), Accounting()]
+    return [L2Switch("vxlan0", 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
+            Security(), Qos(5000), Accounting()]
 
 
 def hypervisor(number: int) -> Facts:

@@ -10,9 +10,10 @@ import pytest
 
 from naas_sdn.engine.contract import Refused
 from naas_sdn.engine.replica import Replica
-from naas_sdn.pipeline.flow import Controller, Flow, SetField, match
+from naas_sdn.pipeline.flow import Controller, DecTtl, Flow, InPort, Output, Recirculate, Resubmit, SetField, match
 from naas_sdn.pipeline.program import Delta, Meter
 from naas_sdn.pipeline.tables import Table
+from naas_sdn.southbound import codec
 from naas_sdn.southbound.app import Southbound
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
@@ -61,6 +62,12 @@ def _flows(ovs: DummySwitch) -> list[str]:
     return sorted(
         " ".join(part for part in line.split() if not part.startswith(("cookie", "duration", "n_packets", "n_bytes")))
         for line in ovs.ofctl("dump-flows").splitlines() if "actions" in line)
+
+
+def test_actions_with_the_same_number_are_not_taken_for_each_other() -> None:
+    """What is encoded is kept, by what it is."""
+    same = (Output(67), Resubmit(Table.FLOOD), Controller(67), Recirculate(67), DecTtl(), InPort())
+    assert len({codec.add_flow(Flow(Table.L2, 1, (), (action,))) for action in same}) == len(same)
 
 
 def test_identity_is_what_the_switch_says(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:

@@ -1,0 +1,74 @@
+"""What the tables answer themselves, ARP and echo requests: turned round and sent back, so many a second for each port.
+
+Open vSwitch does what its datapath cannot in the slow path, packet by packet, and polices the packets of all ports
+together on their way there (the virtual meter `slowpath`): one machine that floods would take the answers of all
+others. The port's own meter has to come earlier, in a datapath flow of its own, which ends where the packet is looked
+at anew.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from naas_sdn.apps.contract import Group, PacketIn, Scope
+from naas_sdn.apps.l2switch import local_port
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Attachment, Fact, Hypervisor
+from naas_sdn.pipeline.flow import Flow, InPort, Move, Recirculate, SetField, match
+from naas_sdn.pipeline.program import Meter, Police, Program
+from naas_sdn.pipeline.tables import ANSWER_MAC, HOP, IN, SCRATCH, Reason, Table
+
+ARP, IPV4 = 0x0806, 0x0800
+ICMP, ECHO_REPLY = 1, 0
+ARP_REPLY = 2
+
+
+class Answers:
+    """Tables ANSWER, ANEW and TURN."""
+
+    name = "answers"
+    tables = frozenset((Table.ANSWER, Table.ANEW, Table.TURN))
+    kinds = frozenset(("port", "switch"))
+    reasons: frozenset[Reason] = frozenset()
+
+    def __init__(self, rate: int) -> None:
+        """`rate`: answers a second that one port may have."""
+        self._rate = rate
+
+    def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
+        match fact:
+            case Attachment():
+                yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
+            case Hypervisor():
+                yield Group("fabric"), Scope("switch")
+            case _:
+                return
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        if scope.kind == "switch":
+            return Program((*(Flow(Table.ANEW, 100, match(eth_type=kind), (Recirculate(kind),), Table.TURN)
+                              for kind in (ARP, IPV4)), _ARP_REPLY, _ECHO_REPLY))
+        here = local_port(view, scope.id)
+        if here is None:
+            return Program()
+        port, _, attachment, _ = here
+        meter = Meter(Meter.numbered(attachment.slot, Police.ANSWER), self._rate, self._rate, packets=True)
+        return Program((Flow(Table.ANSWER, 100, match({IN: port.key}), goto=Table.ANEW, meter=meter.number),),
+                       (meter,))
+
+    def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
+        return []
+
+
+_ARP_REPLY = Flow(Table.TURN, 100, match(eth_type=ARP), (
+    Move("eth_src", "eth_dst", 48), Move(ANSWER_MAC, "eth_src", 48), SetField("arp_op", ARP_REPLY),
+    Move("arp_sha", "arp_tha", 48), Move(ANSWER_MAC, "arp_sha", 48),
+    Move("arp_tpa", HOP, 32), Move("arp_spa", "arp_tpa", 32), Move(HOP, "arp_spa", 32), InPort(),
+))
+"""The address that was asked for has ANSWER_MAC."""
+
+_ECHO_REPLY = Flow(Table.TURN, 100, match(eth_type=IPV4, nw_proto=ICMP), (
+    Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48),
+    Move("ip_dst", HOP, 32), Move("ip_src", "ip_dst", 32), Move(HOP, "ip_src", 32),
+    SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),
+))
+"""From the address and the MAC that were asked."""
