@@ -43,6 +43,15 @@ def visible_port(session: Session, context: Context, identifier: str) -> PortRow
     return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context))
 
 
+def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
+    """Which machine has which address of a network is its owner's to say. Raises PolicyNotAuthorized."""
+    if context.is_service or context.owns(network.project_id):
+        return
+    if any(item.get("ip_address") for item in wanted):
+        raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
+                                  f"network's owner; ask by subnet_id.")
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     plugins: Plugins
@@ -211,6 +220,7 @@ class Ports:
         owner = attributes.get("device_owner", "")
         if owner.startswith("network:router"):
             raise BadRequest(f"device_owner {owner} is set by routers only: add a router interface instead.")
+        restrict_addresses(context, network, attributes.get("fixed_ips") or (), action)
         if context.is_service or context.owns(network.project_id):
             return
         if owner.startswith("network:"):
@@ -219,9 +229,6 @@ class Ports:
         for name in ("mac_address", "port_security_enabled"):
             if attributes.get(name) is not None:
                 raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
-        if any(item.get("ip_address") for item in attributes.get("fixed_ips") or ()):
-            raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
-                                      f"network's owner; ask by subnet_id.")
 
     @staticmethod
     def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:

@@ -19,7 +19,7 @@ from naas_sdn.errors import (
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.ports import Ports, seen_by, visible_port
+from naas_sdn.service.ports import Ports, restrict_addresses, seen_by, visible_port
 from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
 from naas_sdn.service.subnets import visible_subnet
 
@@ -90,6 +90,7 @@ class Vifs:
                                f"but VIF {vif.id} is on network {port.network_id}.")
         if any(allocation.subnet_id == subnet.id for allocation in port.allocations):
             raise PortInUse(f"VIF {vif.id} is attached to subnet {subnet.id} already.")
+        restrict_addresses(context, subnet.network, [body], "attach_subnet")
         held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations]
         addresses.give(session, self.plugins, port,
                        [*held, {"subnet_id": subnet.id, "ip_address": body.get("ip_address")}])

@@ -89,11 +89,16 @@ def test_a_shared_network_is_seen_and_used_but_not_changed(wire: Wire) -> None:
         ("POST", "ports", {"port": {"network_id": shared["id"], "device_owner": "network:dhcp"}}),
         ("GET", f"networks/{shared['id']}/statistics", None),
     ]
+    second = wire.make("subnets", "admin", network_id=shared["id"], ip_version=4, cidr="10.2.0.0/24")
+    vif = wire.make("vifs", "service", port_id=port["id"], host="hv1", interface="tap1")
+    attach = f"vifs/{vif['id']}/attach_subnet"
+    refusals.append(("PUT", attach, {"subnet_id": second["id"], "ip_address": second["gateway_ip"]}))
     before = wire.dump()
     for method, path, body in refusals:
         answer = wire.ask(method, path, body)
         assert (answer.status, answer.error) == (403, "PolicyNotAuthorized"), (method, path, body, answer.body)
     assert wire.dump() == before
+    assert wire.ask("PUT", attach, {"subnet_id": second["id"]}).status == 200
     unshared = wire.ask("PUT", f"networks/{shared['id']}", {"network": {"shared": False}}, who="admin")
     assert (unshared.status, unshared.error) == (409, "InvalidSharedSetting")
 
