@@ -18,6 +18,7 @@ from naas_sdn.errors import (
     PortNotFound,
     ServicePortInUse,
 )
+from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
@@ -28,6 +29,10 @@ from naas_sdn.service.rows import find_rows, require_owner, standard, touch, vis
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
 BINDING = {"binding:host_id": "host_id", "binding:profile": "profile"}
+FOREIGN = ("device_owner", "mac_address", "port_security_enabled")
+"""What a port on another project's network may not choose."""
+OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
+"""How those device owners begin that the core acts upon."""
 VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": "br-int",
                "datapath_type": "system"}
 
@@ -85,7 +90,7 @@ class Ports:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_port(session, context, identifier)
         self._require_owner(context, row.project_id, "update_port")
-        self._restrict(context, row.network, attributes, "update_port")
+        self._restrict(context, row.network, attributes, "update_port", row)
         self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
         before = addresses.subnets_of(session, [row])
         if attributes.get("mac_address", row.mac_address) != row.mac_address:
@@ -212,23 +217,25 @@ class Ports:
             visible_policy(session, context, row.qos_policy_id)
 
     @staticmethod
-    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str) -> None:
-        for name in ("binding:host_id", "binding:profile"):
-            if attributes.get(name) and not context.is_service:
+    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str,
+                  row: PortRow | None = None) -> None:
+        """What only some may say. Of a new port, defaults are nothing said; of `row`, what it has and they may read."""
+        for name in BINDING:
+            if name in attributes and not context.is_service and (row is not None or attributes[name]):
                 raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the role admin or "
                                           f"service.")
-        owner = attributes.get("device_owner", "")
-        if owner.startswith("network:router"):
-            raise BadRequest(f"device_owner {owner} is set by routers only: add a router interface instead.")
+        present: Attributes = {"device_owner": ""} if row is None else {name: getattr(row, name) for name in FOREIGN}
+        new = [name for name in FOREIGN if attributes.get(name, present.get(name)) != present.get(name)]
         restrict_addresses(context, network, attributes.get("fixed_ips") or (), action)
-        if context.is_service or context.owns(network.project_id):
-            return
-        if owner.startswith("network:"):
-            raise PolicyNotAuthorized(f"{action}:device_owner {owner} is disallowed by policy: it needs the "
-                                      f"network's owner.")
-        for name in ("mac_address", "port_security_enabled"):
-            if attributes.get(name) is not None:
-                raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
+        if not context.is_service and not context.owns(network.project_id):
+            for name in new:
+                if name != "device_owner" or attributes[name].startswith("network:"):
+                    raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
+        if "device_owner" in new:
+            for owner in (present["device_owner"], attributes["device_owner"]):
+                if owner.startswith(OF_THE_CLOUD):
+                    raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
+                                     f"router's interface or a subnet's DHCP.")
 
     @staticmethod
     def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:

@@ -121,6 +121,39 @@ def test_what_only_an_operator_or_the_compute_service_may_say(wire: Wire) -> Non
     assert len(wire.ask("GET", "hypervisors", who="service").body["hypervisors"]) == 2
     bound = wire.make("ports", "service", network_id=network["id"], project_id="alice", binding__host_id="hv1")
     assert bound["project_id"] == "alice"
+    wire.ask("PUT", f"ports/{bound['id']}", {"port": {"binding:profile": {"slot": 1}}}, who="service")
+    before = wire.dump()
+    for name, values in (("binding:host_id", (None, "", "hv1")), ("binding:profile", (None, {}, {"slot": 1}))):
+        for value in values:
+            assert wire.ask("PUT", f"ports/{bound['id']}", {"port": {name: value}}).status == 403, (name, value)
+    assert wire.dump() == before
+    assert wire.make("ports", network_id=network["id"], binding__host_id=None, binding__profile={})["status"] == "DOWN"
+    assert wire.ask("PUT", f"ports/{bound['id']}", {"port": {"binding:host_id": None}}, who="service").status == 200
+
+
+def test_what_belongs_to_the_cloud_is_given_and_taken_by_it_alone(wire: Wire) -> None:
+    network = wire.network()
+    router = wire.make("routers")
+    added = wire.ask("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": network["subnets"][0]})
+    interface, port = added.body["port_id"], wire.make("ports", network_id=network["id"])["id"]
+    before = wire.dump()
+    for who in ("alice", "service", "admin"):
+        for identifier, owner in ((port, "network:dhcp"), (port, "network:router_interface"), (interface, ""),
+                                  (interface, "network:dhcp")):
+            answer = wire.ask("PUT", f"ports/{identifier}", {"port": {"device_owner": owner}}, who=who)
+            assert (answer.status, answer.error) == (400, "BadRequest"), (who, owner)
+    assert wire.dump() == before
+
+
+def test_a_port_of_a_shared_network_is_told_back_as_it_is(wire: Wire) -> None:
+    """Clients send what they read with what they change."""
+    shared = wire.network(who="admin", shared=True)
+    port = wire.make("ports", network_id=shared["id"], device_owner="compute:nova")
+    path = f"ports/{port['id']}"
+    same = {name: port[name] for name in ("device_owner", "mac_address", "port_security_enabled")}
+    assert wire.ask("PUT", path, {"port": {**same, "name": "x"}}).status == 200
+    for name, value in (("mac_address", None), ("port_security_enabled", False), ("device_owner", "network:x")):
+        assert wire.ask("PUT", path, {"port": {name: value}}).status == 403, name
 
 
 def test_a_reader_reads(wire: Wire) -> None:
