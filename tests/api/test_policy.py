@@ -38,6 +38,8 @@ def test_another_tenant_s_things_are_not_there(wire: Wire) -> None:
             answer, nothing = (wire.ask(method, f"{path}/{i}", body, who="bob") for i in (identifier, GONE))
             assert (answer.status, answer.error) == (404, nothing.error), (method, path)
             assert answer.message.replace(identifier, GONE) == nothing.message
+        answer, nothing = (wire.ask("GET", f"{path}?marker={i}", who="bob") for i in (identifier, GONE))
+        assert (answer.status, answer.message.replace(identifier, GONE)) == (404, nothing.message), path
     for path in ("networks", "ports", "vifs"):
         assert wire.ask("GET", f"{path}/{things[path]}/statistics", who="bob").status == 404
     for path, body in ((f"routers/{things['routers']}/add_router_interface", {"subnet_id": things["subnets"]}),
