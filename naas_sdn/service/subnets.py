@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, ip_address, ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db import status
-from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, RouteRow, SubnetRow, new_id
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, new_id
 from naas_sdn.errors import (
     GatewayConflictWithAllocationPools,
     GatewayIpInUse,
@@ -115,8 +115,7 @@ class Subnets:
             if port.device_owner != DHCP_SERVICE:
                 raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: One or more ports have an IP "
                                   f"allocation from this subnet, for example {port.id}.")
-        route = session.scalar(select(RouteRow.id).where(
-            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        route = addresses.route_through(session, [row])
         if route is not None:
             raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: route {route} uses it.")
         for port in users:
@@ -160,8 +159,7 @@ class Subnets:
         if router is not None:
             raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by router {router}. "
                                  f"Unable to update.")
-        route = session.scalar(select(RouteRow.id).where(
-            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        route = addresses.route_through(session, [row])
         if route is not None:
             raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by route {route}. "
                                  f"Delete the route first.")
@@ -221,7 +219,11 @@ def _pools(cidr: IPv4Network, gateway: IPv4Address | None, wanted: list[Attribut
         if gateway is not None:
             parts = [(low, int(gateway) - 1), (int(gateway) + 1, high)]
         return [{"start": str(IPv4Address(a)), "end": str(IPv4Address(b))} for a, b in parts if a <= b]
-    ranges = sorted((int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in wanted)
+    try:
+        ranges = sorted((int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in wanted)
+    except AddressValueError as error:
+        raise InvalidInput(f"Invalid input for allocation_pools: {error}; an IPv4 subnet allocates IPv4 "
+                           f"addresses.") from error
     for start, end in ranges:
         if start > end:
             raise InvalidInput(f"Invalid input for operation: allocation pool {IPv4Address(start)}-{IPv4Address(end)} "

@@ -72,6 +72,8 @@ def test_a_body_too_large(wire: Wire) -> None:
         {"start": "10.5.0.2", "end": "10.5.0.9"}, {"start": "10.5.0.9", "end": "10.5.0.12"}]}, 409,
      "OverlappingAllocationPools"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [{"start": "10.5.0.2"}]}, 400, None),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [
+        {"start": "10.5.0.2", "end": "::1"}]}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": ["9.9.9.9", "9.9.9.9"]}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": ["nine"]}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": [f"9.9.9.{i}" for i in range(6)]}, 400,
@@ -135,6 +137,31 @@ def test_what_is_in_use_stays(wire: Wire) -> None:
     same = wire.ask("POST", "ports", {"port": {"network_id": network["id"], "mac_address": port["mac_address"]}})
     assert (same.status, same.error) == (409, "MacAddressInUse")
     assert wire.dump() == before
+
+
+def test_what_a_route_leads_through_stays(wire: Wire) -> None:
+    first, second = wire.network("10.1.0.0/24"), wire.network("10.2.0.0/24")
+    wire.make("routes", source_subnet_id=first["subnets"][0], destination_subnet_id=second["subnets"][0])
+    port = wire.make("ports", network_id=first["id"])
+    vif = wire.make("vifs", "service", port_id=wire.make("ports", network_id=first["id"], fixed_ips=[])["id"],
+                    host="hv1", interface="tap1")
+    gateway = [{"ip_address": "10.1.0.1"}]
+    before = wire.dump()
+    for method, path, body, kind in (
+            ("DELETE", f"networks/{second['id']}", None, "NetworkInUse"),
+            ("DELETE", f"subnets/{second['subnets'][0]}", None, "SubnetInUse"),
+            ("PUT", f"subnets/{second['subnets'][0]}", {"subnet": {"gateway_ip": None}}, "GatewayIpInUse"),
+            ("POST", "ports", {"port": {"network_id": first["id"], "fixed_ips": gateway}}, "GatewayIpInUse"),
+            ("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": gateway}}, "GatewayIpInUse"),
+            ("PUT", f"vifs/{vif['id']}/attach_subnet", {"subnet_id": first["subnets"][0], **gateway[0]},
+             "GatewayIpInUse"),
+    ):
+        answer = wire.ask(method, path, body)
+        assert (answer.status, answer.error) == (409, kind), (method, path, body)
+    assert wire.dump() == before
+    router = wire.make("routers")
+    assert wire.ask("PUT", f"routers/{router['id']}/add_router_interface",
+                    {"subnet_id": first["subnets"][0]}).status == 200
 
 
 @pytest.mark.parametrize("case", ["overlap", "same", "no gateway", "gateway is a machine's"])
