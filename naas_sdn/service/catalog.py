@@ -10,6 +10,7 @@ from naas_sdn.plugins.contract import Plugin, Plugins
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.networks import Networks
+from naas_sdn.service.plugging import BRIDGE
 from naas_sdn.service.ports import Ports
 from naas_sdn.service.qos import BandwidthLimits, Policies
 from naas_sdn.service.routers import Routers
@@ -46,12 +47,13 @@ class NotServed:
         raise self.plugin.missing()
 
 
-def resources(plugins: Plugins, underlay_mtu: int) -> dict[str, Resource]:
+def resources(plugins: Plugins, underlay_mtu: int, tunnel_interface: str) -> dict[str, Resource]:
     """By collection, as rest/resources.py names them."""
+    reserved = frozenset((tunnel_interface, BRIDGE))
     served: dict[str, Resource] = {
         "networks": Networks(plugins, underlay_mtu - VXLAN_OVERHEAD),
-        "ports": Ports(plugins),
-        "vifs": Vifs(plugins),
+        "ports": Ports(plugins, reserved),
+        "vifs": Vifs(plugins, reserved),
         "hypervisors": Hypervisors(),
         "qos/policies": Policies(plugins),
         "qos/policies/bandwidth_limit_rules": BandwidthLimits(plugins),

@@ -33,7 +33,7 @@ FOREIGN = ("device_owner", "mac_address", "port_security_enabled")
 """What a port on another project's network may not choose."""
 OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
 """How those device owners begin that the core acts upon."""
-VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": "br-int",
+VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": plugging.BRIDGE,
                "datapath_type": "system"}
 
 
@@ -59,7 +59,10 @@ def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[A
 
 @dataclass(frozen=True, slots=True)
 class Ports:
+    """`reserved` are the interfaces of a hypervisor that nothing is plugged to."""
+
     plugins: Plugins
+    reserved: frozenset[str]
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -153,6 +156,7 @@ class Ports:
     def plug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = visible_port(session, context, identifier)
         plugging.require_service(context, "plug")
+        plugging.require_plain_interface(body["interface"], self.reserved)
         plugging.plug(session, row, body["host"], body["interface"])
         touch(row)
         session.flush()

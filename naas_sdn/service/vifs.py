@@ -27,6 +27,7 @@ from naas_sdn.service.subnets import visible_subnet
 @dataclass(frozen=True, slots=True)
 class Vifs:
     plugins: Plugins
+    reserved: frozenset[str]
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -37,11 +38,12 @@ class Vifs:
                parent: Mapping[str, str]) -> Attributes:
         """Plug a port; one that names only a network makes the port first."""
         plugging.require_service(context, "create_vif")
+        plugging.require_plain_interface(attributes["interface"], self.reserved)
         port_id, network_id = attributes.get("port_id"), attributes.get("network_id")
         if port_id is None and network_id is None:
             raise HTTPBadRequest("A VIF is plugged to a port: give port_id, or network_id to have the port made.")
         if port_id is None:
-            made = Ports(self.plugins).create(session, context, {
+            made = Ports(self.plugins, self.reserved).create(session, context, {
                 "network_id": network_id, "project_id": attributes["project_id"]}, {})
             port_id = made["id"]
         row = visible_port(session, context, port_id)
