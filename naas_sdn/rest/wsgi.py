@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -159,7 +160,7 @@ class _Api:
             text = data.decode("utf-8")
             if _depth(text) > DEEPEST:
                 raise HTTPBadRequest(f"The JSON nests deeper than {DEEPEST} levels.")
-            return json.loads(text)
+            return json.loads(text, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise HTTPBadRequest(f"The server could not comply with the request since it is either malformed or "
                                  f"otherwise incorrect: the body is not JSON ({error}).") from error
@@ -228,6 +229,14 @@ def _revision(request: Request) -> int | None:
     if found is None:
         raise HTTPBadRequest(f"If-Match {text!r} is not revision_number=N.")
     return int(found[1])
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for NaN and infinities, which JSON has not (RFC 8259 section 6)."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
 
 
 def _depth(text: str) -> int:

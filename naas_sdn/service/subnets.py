@@ -33,6 +33,8 @@ from naas_sdn.service.rows import change, find_rows, new_key, require_owner, sta
 
 CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip")
 MAX_HOST_ROUTES, MAX_NAMESERVERS = 20, 5
+SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")))
+"""This network, loopback, link-local, multicast, and reserved with broadcast."""
 UNSET = object()
 
 
@@ -168,11 +170,11 @@ class Subnets:
 
 def _cidr(attributes: Attributes) -> IPv4Network:
     """From `cidr`, or from `address` and `netmask` (the blueprint's other form)."""
-    text = attributes.get("cidr")
-    if text is None and attributes.get("address") is not None and attributes.get("netmask") is not None:
-        text = f"{attributes['address']}/{attributes['netmask']}"
+    text, address, netmask = (attributes.get(name) for name in ("cidr", "address", "netmask"))
+    if [text is None, address is None, netmask is None] not in ([False, True, True], [True, False, False]):
+        raise InvalidInput("Invalid input for operation: a subnet needs either a cidr, or an address and a netmask.")
     if text is None:
-        raise InvalidInput("Invalid input for operation: a subnet needs a cidr, or an address and a netmask.")
+        text = f"{address}/{netmask}"
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
@@ -180,9 +182,10 @@ def _cidr(attributes: Attributes) -> IPv4Network:
     if network.version != attributes["ip_version"] or not isinstance(network, IPv4Network):
         raise InvalidInput(f"Invalid input for operation: cidr '{text}' does not match the ip_version "
                            f"'{attributes['ip_version']}'.")
-    if network.is_multicast or network.is_loopback or network.network_address.is_unspecified or network.is_link_local:
-        raise InvalidInput(f"Invalid input for operation: {network} is no range for machines "
-                           f"(multicast, loopback, link-local and 0.0.0.0 are reserved).")
+    for special in SPECIAL:
+        if network.overlaps(special):
+            raise InvalidInput(f"Invalid input for operation: {network} is no range for machines: it has addresses of "
+                               f"{special}, which are special (RFC 6890).")
     return network
 
 

@@ -26,6 +26,18 @@ def test_malformed_bodies(wire: Wire, raw: bytes) -> None:
     assert wire.dump() == before
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999"])
+def test_numbers_that_json_has_not(wire: Wire, number: bytes) -> None:
+    """In an attribute that takes any object."""
+    network = wire.make("networks")["id"].encode()
+    before = wire.dump()
+    raw = b'{"port": {"network_id": "%s", "binding:profile": {"x": %s}}}' % (network, number)
+    answer = wire.ask("POST", "ports", raw=raw, who="admin")
+    assert (answer.status, answer.error) == (400, "HTTPBadRequest")
+    assert wire.dump() == before
+    assert wire.ask("POST", "ports", raw=raw.replace(number, b"1.5"), who="admin").status == 201
+
+
 def test_a_body_too_large(wire: Wire) -> None:
     answer = wire.ask("POST", "networks", raw=b'{"network": {"name": "' + b"x" * (1 << 20) + b'"}}')
     assert answer.status == 413
@@ -48,6 +60,11 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("subnets", {"ip_version": 4, "cidr": "10.0.0.0/33"}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "224.0.0.0/24"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "127.0.0.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "126.0.0.0/7"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "169.254.0.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "240.0.0.0/4"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "255.255.255.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "192.0.0.0/2"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "0.0.0.0/0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 6, "cidr": "10.5.0.0/24"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "2001:db8::/64"}, 400, "InvalidInput"),
@@ -57,6 +74,8 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("subnets", {"ip_version": 4, "cidr": "10.0.0.0/8"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "address": "10.5.0.0", "netmask": "255.0.255.0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "address": "10.5.0.0"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "address": "10.6.0.0"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "netmask": "255.255.255.0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.6.0.1"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.5.0.255"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "fe80::1"}, 400, "InvalidInput"),
