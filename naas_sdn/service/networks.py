@@ -9,7 +9,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
 from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
-from naas_sdn.errors import InvalidInput, InvalidSharedSetting, NetworkInUse, NetworkNotFound, QosPolicyNotFound
+from naas_sdn.errors import (
+    InvalidInput,
+    InvalidSharedSetting,
+    NetworkInUse,
+    NetworkNotFound,
+    PolicyNotAuthorized,
+    QosPolicyNotFound,
+)
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
@@ -112,9 +119,10 @@ class Networks:
         return self._show(session, context, rows)
 
     def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        """Totals of all ports of the network; for its owner."""
+        """Totals of all ports of the network; not for those who only share it."""
         row = visible_network(session, context, identifier)
-        require_owner(context, row.project_id, "get_network_statistics")
+        if not context.is_service and row.project_id != context.project_id:
+            raise PolicyNotAuthorized("get_network_statistics is disallowed by policy: it belongs to another project.")
         return statistics.total(session, {"network_id": row.id}, PortRow.network_id == row.id)
 
     def _show(self, session: Session, context: Context, rows: Iterable[NetworkRow]) -> list[Attributes]:

@@ -164,6 +164,9 @@ def test_a_reader_reads(wire: Wire) -> None:
     for path, identifier in things.items():
         assert wire.ask("GET", f"{path}/{identifier}", who="reader").status == 200
         assert wire.ask("DELETE", f"{path}/{identifier}", who="reader").status == 403
+    for path in ("networks", "ports", "vifs"):
+        for who in ("reader", "service"):
+            assert wire.ask("GET", f"{path}/{things[path]}/statistics", who=who).status == 200, (path, who)
     for path, member in MEMBERS.items():
         answer = wire.ask("PUT", f"{path}/{things[path]}", {member: {"name": "x"}}, who="reader")
         assert answer.status == 403
