@@ -84,8 +84,6 @@ class Vifs:
     def attach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Give the VIF an address of a subnet of its network (use case 6, with its sanity checks)."""
         vif, port = self._owned(session, context, identifier, "attach_subnet")
-        if not self.plugins.has_l3:
-            raise self.plugins.l3.missing()
         subnet = visible_subnet(session, context, body["subnet_id"])
         if subnet.network_id != port.network_id:
             raise InvalidInput(f"Invalid input for subnet_id: subnet {subnet.id} is on network {subnet.network_id}, "
@@ -101,8 +99,6 @@ class Vifs:
 
     def detach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         vif, port = self._owned(session, context, identifier, "detach_subnet")
-        if not self.plugins.has_l3:
-            raise self.plugins.l3.missing()
         kept = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations
                 if a.subnet_id != body["subnet_id"]]
         if len(kept) == len(port.allocations):
