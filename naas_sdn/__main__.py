@@ -30,8 +30,9 @@ def cli() -> None:
 
 @cli.command()
 @config_file
-@click.option("--log-level", default="INFO", show_default=True)
-@click.option("--api-workers", type=int, help="Serve the API from this many processes of its own.")
+@click.option("--log-level", default="INFO", show_default=True,
+              type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False))
+@click.option("--api-workers", type=click.IntRange(min=0), help="Serve the API from this many processes of its own.")
 def serve(config_files: tuple[str, ...], log_level: str, api_workers: int | None) -> None:
     """Run the controller until it is told to stop (SIGTERM)."""
     from naas_sdn import bootstrap

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from oslo_config import cfg
@@ -47,7 +47,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     if conf.api.workers:
         workers = ApiWorkers(conf.api.workers, api, config_files, dispatcher.nudge)
     else:
-        wsgi = application(database, resources(plugins, conf.network.underlay_mtu), plugins, conf)
+        wsgi = _api(database, plugins, conf)
         threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
     southbound = Southbound(conf, engine)
     ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)
@@ -79,12 +79,17 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
     database = Database(conf.database.connection)
     database.on_commit.append(tell)
     plugins = load_plugins(conf)
-    wsgi = application(database, resources(plugins, conf.network.underlay_mtu), plugins, conf)
+    wsgi = _api(database, plugins, conf)
     sock = socket.socket(fileno=listener)
     thread = runtime.spawn(runtime.serve_wsgi, sock, wsgi, logging.getLogger("naas_sdn.http"))
     runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
     thread.kill()
     database.close()
+
+
+def _api(database: Database, plugins: Plugins, conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
+    served = resources(plugins, conf.network.underlay_mtu, conf.openflow.tunnel_interface)
+    return application(database, served, plugins, conf)
 
 
 class ApiWorkers:

@@ -19,12 +19,12 @@ def token() -> None:
 @click.option("--user", default="operator", show_default=True)
 @click.option("--role", "roles", multiple=True, default=["member"], show_default=True,
               type=click.Choice(sorted(tokens.ROLES)))
-@click.option("--days", default=30.0, show_default=True, help="How long it lives.")
-def create(conf: ConfigOpts, project: str, user: str, roles: tuple[str, ...], days: float) -> None:
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="How long it lives.")
+def create(conf: ConfigOpts, project: str, user: str, roles: tuple[str, ...], days: int) -> None:
     """Make a token and print its secret, which is stored nowhere."""
     database = open_database(conf)
     with database.write() as session:
-        _, secret = tokens.issue(session, project, user, roles, int(days * 86400))
+        _, secret = tokens.issue(session, project, user, roles, days * 86400)
     click.echo(secret)
 
 

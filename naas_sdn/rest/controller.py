@@ -69,11 +69,9 @@ class Controller:
             self._resource.delete(session, context, identifier, parent)
 
     def act(self, context: Context, identifier: str, name: str, action: Action, body: Any) -> dict[str, Any]:
-        operation = self._resource.actions.get(name)
-        if action.body is None or operation is None:
+        operation = self._resource.actions[name]
+        if action.body is None:
             with self._database.read() as session:
-                if operation is None:
-                    return self._resource.get(session, context, identifier, {})
                 return operation(session, context, identifier, {})
         body = _object(body, self.collection.member)
         if self.collection.wrapped_actions and set(body) == {self.collection.member}:

@@ -31,11 +31,15 @@ class Action:
     """A member action: PUT with a body (a GET when it has none)."""
 
     body: Type | None = None
+    layer3: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first."""
+    """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first.
+
+    `layer3` says of a collection or an action that it is served when there is an L3 plugin.
+    """
 
     path: str
     member: str
@@ -43,6 +47,7 @@ class Collection:
     plural: str = ""
     parent: str = ""
     wrapped_actions: bool = False
+    layer3: bool = False
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
@@ -100,7 +105,7 @@ COLLECTIONS = (
         A("ipv6_ra_mode", TEXT), A("ipv6_address_mode", TEXT), A("subnetpool_id", TEXT),
         A("service_types", list_of(TEXT)), A("segment_id", TEXT),
         *TIMES,
-    )),
+    ), layer3=True),
     Collection("ports", "port", (
         *NAMED,
         A("network_id", uuid, "C!FS"),
@@ -134,7 +139,7 @@ COLLECTIONS = (
         A("routes", list_of(HOST_ROUTE), "U"),
         A("availability_zone_hints", list_of(TEXT)), A("availability_zones", list_of(TEXT)),
         *TIMES,
-    ), actions={"add_router_interface": Action(INTERFACE), "remove_router_interface": Action(INTERFACE)}),
+    ), layer3=True, actions={"add_router_interface": Action(INTERFACE), "remove_router_interface": Action(INTERFACE)}),
     Collection("vifs", "vif", (
         *OWNER,
         A("port_id", nullable(uuid), "CFS"),
@@ -145,8 +150,8 @@ COLLECTIONS = (
         A("refusal", TEXT),
         *TIMES,
     ), wrapped_actions=True, actions={
-        "attach_subnet": Action(record({"subnet_id": uuid}, {"ip_address": nullable(ip)})),
-        "detach_subnet": Action(record({"subnet_id": uuid})),
+        "attach_subnet": Action(record({"subnet_id": uuid}, {"ip_address": nullable(ip)}), layer3=True),
+        "detach_subnet": Action(record({"subnet_id": uuid}), layer3=True),
         "statistics": Action(),
     }),
     Collection("routes", "route", (
@@ -155,7 +160,7 @@ COLLECTIONS = (
         A("destination_subnet_id", uuid, "C!FS"),
         A("status", TEXT), A("routes", list_of(HOST_ROUTE)),
         *TIMES,
-    )),
+    ), layer3=True),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
         A("alive", boolean, "FS"), A("certificate", TEXT), A("created_at", TEXT), A("updated_at", TEXT),

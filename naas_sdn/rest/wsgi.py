@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,7 @@ REVISION = re.compile(r'"?(?:revision_number=)?([0-9]{1,18})"?')
 class _Api:
     database: Database
     controllers: tuple[Controller, ...]
+    plugins: Plugins
     extensions: tuple[dict[str, Any], ...]
     max_body: int
 
@@ -109,8 +111,11 @@ class _Api:
 
     def _dispatch(self, request: Request, context: Context, controller: Controller, parent: Mapping[str, str],
                   rest: list[str]) -> Response:
-        items = _query(request)
         collection = controller.collection
+        action = collection.actions.get(rest[1]) if len(rest) == 2 else None
+        if not self.plugins.has_l3 and (collection.layer3 or (action is not None and action.layer3)):
+            raise self.plugins.l3.missing()
+        items = _query(request)
         if not rest:
             if request.method == "GET":
                 return faults.respond(200, controller.index(context, request.path_url, items, parent))
@@ -129,7 +134,7 @@ class _Api:
                     raise HTTPBadRequest("A DELETE has no body.")
                 controller.delete(context, identifier, _revision(request), parent)
                 return faults.respond(204, None)
-        elif len(rest) == 2 and not parent and rest[1] in collection.actions:
+        elif action is not None and not parent:
             return self._act(request, context, controller, rest[0], rest[1])
         else:
             return faults.http(404, "HTTPNotFound", f"There is nothing at {request.path}.")
@@ -159,7 +164,7 @@ class _Api:
             text = data.decode("utf-8")
             if _depth(text) > DEEPEST:
                 raise HTTPBadRequest(f"The JSON nests deeper than {DEEPEST} levels.")
-            return json.loads(text)
+            return json.loads(text, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise HTTPBadRequest(f"The server could not comply with the request since it is either malformed or "
                                  f"otherwise incorrect: the body is not JSON ({error}).") from error
@@ -175,7 +180,7 @@ def application(database: Database, resources: Mapping[str, Resource], plugins: 
     """The API on these resources (service/catalog.py)."""
     controllers = tuple(Controller(database, collection, resources[collection.path], conf.api.page_limit)
                         for collection in COLLECTIONS)
-    return _Api(database, controllers, tuple(extensions(plugins.has_l3)), conf.api.max_body)
+    return _Api(database, controllers, plugins, tuple(extensions(plugins.has_l3)), conf.api.max_body)
 
 
 def _versions(request: Request) -> dict[str, Any]:
@@ -228,6 +233,14 @@ def _revision(request: Request) -> int | None:
     if found is None:
         raise HTTPBadRequest(f"If-Match {text!r} is not revision_number=N.")
     return int(found[1])
+
+
+def _finite(text: str) -> float:
+    """Raises ValueError for NaN and infinities, which JSON has not (RFC 8259 section 6)."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
 
 
 def _depth(text: str) -> int:

@@ -9,8 +9,14 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.load import GATEWAY_MAC, mac_of, number_of
-from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, SubnetRow, new_id
-from naas_sdn.errors import InvalidInput, InvalidIpForNetwork, IpAddressGenerationFailure, MacAddressInUse
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouteRow, SubnetRow, new_id
+from naas_sdn.errors import (
+    GatewayIpInUse,
+    InvalidInput,
+    InvalidIpForNetwork,
+    IpAddressGenerationFailure,
+    MacAddressInUse,
+)
 from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.plugins.ipam import is_host
@@ -25,7 +31,8 @@ MAX_FIXED_IPS = 16
 def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attributes] | None) -> None:
     """Set the port's addresses: as `wanted` ([{subnet_id?, ip_address?}]), or one of any subnet when None.
 
-    Addresses that stay keep their place. Raises InvalidIpForNetwork, InvalidInput and what the IPAM plugin raises.
+    Addresses that stay keep their place. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse and what the IPAM
+    plugin raises.
     """
     subnets = list(session.scalars(
         select(SubnetRow).where(SubnetRow.network_id == port.network_id).order_by(SubnetRow.created_at, SubnetRow.id)))
@@ -56,7 +63,17 @@ def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attribu
         port.allocations.remove(allocation)
     session.flush()
     for subnet, address in fresh:
+        if address is not None and str(address) == subnet.gateway_ip and port.device_owner != ROUTER_INTERFACE:
+            _require_unrouted(session, subnet)
         _record(session, port, subnet, plugins.ipam.allocate(session, subnet, address))
+
+
+def _require_unrouted(session: Session, subnet: SubnetRow) -> None:
+    """A machine that has the gateway's address routes itself, and a route would lead nowhere."""
+    route = route_through(session, [subnet])
+    if route is not None:
+        raise GatewayIpInUse(f"Gateway ip {subnet.gateway_ip} of subnet {subnet.id} is in use by route {route}: "
+                             f"no machine can have it. Delete the route first.")
 
 
 def _give_any(session: Session, plugins: Plugins, port: PortRow, subnets: Iterable[SubnetRow]) -> None:
@@ -129,6 +146,13 @@ def gateway_holder(session: Session, subnet: SubnetRow) -> PortRow | None:
         return None
     return session.scalar(select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
         AllocationRow.subnet_id == subnet.id, AllocationRow.ip_address == subnet.gateway_ip))
+
+
+def route_through(session: Session, subnets: Iterable[SubnetRow]) -> str | None:
+    """The id of a NaaS route that leads from or to one of the subnets."""
+    ids = [subnet.id for subnet in subnets]
+    return session.scalar(select(RouteRow.id).where(
+        or_(RouteRow.source_subnet_id.in_(ids), RouteRow.destination_subnet_id.in_(ids))).limit(1))
 
 
 def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import HypervisorRow, VifRow
@@ -20,7 +20,7 @@ from naas_sdn.service.rows import find_rows, new_key
 
 
 class HypervisorExists(Conflict):
-    """Name, datapath ID or VTEP belongs to another."""
+    """Name, datapath ID, VTEP or certificate belongs to another."""
 
 
 def register(session: Session, name: str, datapath_id: str, vtep: str, certificate: str | None) -> HypervisorRow:
@@ -28,11 +28,14 @@ def register(session: Session, name: str, datapath_id: str, vtep: str, certifica
     name, address = identity.host_name(name), identity.vtep(vtep)
     text = f"{identity.datapath_id(datapath_id):016x}"
     other = session.scalar(select(HypervisorRow).where(or_(
-        HypervisorRow.name == name, HypervisorRow.datapath_id == text, HypervisorRow.vtep == str(address))))
+        HypervisorRow.name == name, HypervisorRow.datapath_id == text, HypervisorRow.vtep == str(address),
+        func.coalesce(HypervisorRow.certificate, HypervisorRow.name) == (certificate or name))))
     if other is not None:
-        raise HypervisorExists(f"Hypervisor {other.name} is registered with datapath ID {other.datapath_id} and VTEP "
-                               f"{other.vtep}; remove it first, or use others.")
-    row = HypervisorRow(name=name, datapath_id=text, vtep=str(address), certificate=certificate, key=new_key(session))
+        raise HypervisorExists(f"Hypervisor {other.name} is registered with datapath ID {other.datapath_id}, VTEP "
+                               f"{other.vtep} and certificate {other.certificate or other.name}; remove it first, or "
+                               f"use others.")
+    row = HypervisorRow(name=name, datapath_id=text, vtep=str(address), certificate=certificate or None,
+                        key=new_key(session))
     session.add(row)
     session.flush()
     return row

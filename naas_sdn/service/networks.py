@@ -9,9 +9,16 @@ from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
 from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
-from naas_sdn.errors import InvalidInput, InvalidSharedSetting, NetworkInUse, NetworkNotFound, QosPolicyNotFound
+from naas_sdn.errors import (
+    InvalidInput,
+    InvalidSharedSetting,
+    NetworkInUse,
+    NetworkNotFound,
+    PolicyNotAuthorized,
+    QosPolicyNotFound,
+)
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import statistics
+from naas_sdn.service import addresses, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.qos import visible_policy
 from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, visible
@@ -80,6 +87,9 @@ class Networks:
         if used:
             raise NetworkInUse(f"Unable to complete operation on network {row.id}. There are one or more ports still "
                                f"in use on the network, for example {used[0].id}.")
+        route = addresses.route_through(session, row.subnets)
+        if route is not None:
+            raise NetworkInUse(f"Unable to complete operation on network {row.id}. Route {route} uses a subnet of it.")
         self.plugins.l2.check(session, Change("delete", "network", row.id, {}))
         for port in ports:
             session.delete(port)
@@ -109,9 +119,10 @@ class Networks:
         return self._show(session, context, rows)
 
     def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        """Totals of all ports of the network; for its owner."""
+        """Totals of all ports of the network; not for those who only share it."""
         row = visible_network(session, context, identifier)
-        require_owner(context, row.project_id, "get_network_statistics")
+        if not context.is_service and row.project_id != context.project_id:
+            raise PolicyNotAuthorized("get_network_statistics is disallowed by policy: it belongs to another project.")
         return statistics.total(session, {"network_id": row.id}, PortRow.network_id == row.id)
 
     def _show(self, session: Session, context: Context, rows: Iterable[NetworkRow]) -> list[Attributes]:

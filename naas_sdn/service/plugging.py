@@ -6,7 +6,7 @@ the present count, so a count that moves on is DOWN until it is acknowledged aga
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,6 +28,8 @@ TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
 
 INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
 LAST_SLOT = 65535
+BRIDGE = "br-int"
+"""The integration bridge; its own interface has its name."""
 
 
 def require_service(context: Context, action: str) -> None:
@@ -37,15 +39,21 @@ def require_service(context: Context, action: str) -> None:
                                   f"role admin or service.")
 
 
+def require_plain_interface(interface: str, reserved: Collection[str]) -> None:
+    """Raises InvalidInput for what is no interface's name, or the name of one of the switch's own."""
+    if not INTERFACE.fullmatch(interface):
+        raise InvalidInput(f"Invalid input for interface: {interface!r} is not an interface name "
+                           f"(1 to 15 printable characters).")
+    if interface in reserved:
+        raise InvalidInput(f"Invalid input for interface: {interface} is the switch's own, no machine's.")
+
+
 def plug(session: Session, port: PortRow, host: str, interface: str, source: str = "api") -> VifRow:
-    """Attach the port. Plugging it again where it is changes nothing.
+    """Attach the port to a machine's interface. Plugging it again where it is changes nothing.
 
     Raises HypervisorNotFound, InterfaceInUse (another port is there), PortInUse (it is plugged elsewhere) and
     InvalidInput.
     """
-    if not INTERFACE.fullmatch(interface):
-        raise InvalidInput(f"Invalid input for interface: {interface!r} is not an interface name "
-                           f"(1 to 15 printable characters).")
     if port.device_owner.startswith("network:"):
         raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
                            f"nothing can be plugged into it.")

@@ -18,6 +18,7 @@ from naas_sdn.errors import (
     PortNotFound,
     ServicePortInUse,
 )
+from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
@@ -28,7 +29,11 @@ from naas_sdn.service.rows import find_rows, require_owner, standard, touch, vis
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
 BINDING = {"binding:host_id": "host_id", "binding:profile": "profile"}
-VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": "br-int",
+FOREIGN = ("device_owner", "mac_address", "port_security_enabled")
+"""What a port on another project's network may not choose."""
+OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
+"""How those device owners begin that the core acts upon."""
+VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": plugging.BRIDGE,
                "datapath_type": "system"}
 
 
@@ -43,9 +48,21 @@ def visible_port(session: Session, context: Context, identifier: str) -> PortRow
     return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context))
 
 
+def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
+    """Which machine has which address of a network is its owner's to say. Raises PolicyNotAuthorized."""
+    if context.is_service or context.owns(network.project_id):
+        return
+    if any(item.get("ip_address") for item in wanted):
+        raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
+                                  f"network's owner; ask by subnet_id.")
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
+    """`reserved` are the interfaces of a hypervisor that nothing is plugged to."""
+
     plugins: Plugins
+    reserved: frozenset[str]
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -80,7 +97,7 @@ class Ports:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_port(session, context, identifier)
         self._require_owner(context, row.project_id, "update_port")
-        self._restrict(context, row.network, attributes, "update_port")
+        self._restrict(context, row.network, attributes, "update_port", row)
         self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
         before = addresses.subnets_of(session, [row])
         if attributes.get("mac_address", row.mac_address) != row.mac_address:
@@ -143,6 +160,7 @@ class Ports:
     def plug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = visible_port(session, context, identifier)
         plugging.require_service(context, "plug")
+        plugging.require_plain_interface(body["interface"], self.reserved)
         plugging.plug(session, row, body["host"], body["interface"])
         return {"port": self.show(session, context, [row])[0]}
 
@@ -206,25 +224,25 @@ class Ports:
             visible_policy(session, context, row.qos_policy_id)
 
     @staticmethod
-    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str) -> None:
-        for name in ("binding:host_id", "binding:profile"):
-            if attributes.get(name) and not context.is_service:
+    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str,
+                  row: PortRow | None = None) -> None:
+        """What only some may say. Of a new port, defaults are nothing said; of `row`, what it has and they may read."""
+        for name in BINDING:
+            if name in attributes and not context.is_service and (row is not None or attributes[name]):
                 raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the role admin or "
                                           f"service.")
-        owner = attributes.get("device_owner", "")
-        if owner.startswith("network:router"):
-            raise BadRequest(f"device_owner {owner} is set by routers only: add a router interface instead.")
-        if context.is_service or context.owns(network.project_id):
-            return
-        if owner.startswith("network:"):
-            raise PolicyNotAuthorized(f"{action}:device_owner {owner} is disallowed by policy: it needs the "
-                                      f"network's owner.")
-        for name in ("mac_address", "port_security_enabled"):
-            if attributes.get(name) is not None:
-                raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
-        if any(item.get("ip_address") for item in attributes.get("fixed_ips") or ()):
-            raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
-                                      f"network's owner; ask by subnet_id.")
+        present: Attributes = {"device_owner": ""} if row is None else {name: getattr(row, name) for name in FOREIGN}
+        new = [name for name in FOREIGN if attributes.get(name, present.get(name)) != present.get(name)]
+        restrict_addresses(context, network, attributes.get("fixed_ips") or (), action)
+        if not context.is_service and not context.owns(network.project_id):
+            for name in new:
+                if name != "device_owner" or attributes[name].startswith("network:"):
+                    raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
+        if "device_owner" in new:
+            for owner in (present["device_owner"], attributes["device_owner"]):
+                if owner.startswith(OF_THE_CLOUD):
+                    raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
+                                     f"router's interface or a subnet's DHCP.")
 
     @staticmethod
     def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:

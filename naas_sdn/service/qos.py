@@ -145,9 +145,11 @@ class BandwidthLimits:
         return _rule(self._row(visible_policy(session, context, parent["policy_id"]), identifier))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        shown = [_rule(row) for row in visible_policy(session, context, parent["policy_id"]).rules]
-        return [item for item in shown
-                if all(item.get(name) in values for name, values in query.filters.items())]
+        of_policy = BandwidthLimitRow.policy_id == visible_policy(session, context, parent["policy_id"]).id
+        # As the clause it holds for a marker, as a condition for operators too.
+        rows = find_rows(session, context, BandwidthLimitRow, query, QosRuleNotFound, clause=of_policy,
+                         conditions=[of_policy])
+        return [_rule(row) for row in rows]
 
     def _check(self, session: Session, policy: QosPolicyRow, row: BandwidthLimitRow) -> None:
         if row.max_burst_kbps and row.max_burst_kbps > 0xFFFFFFFF:

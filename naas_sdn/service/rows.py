@@ -91,7 +91,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     """One page of what the caller may see, in order.
 
     `columns` adds attributes whose column has another name or table; `conditions` are filters that are no column.
-    Raises `missing` for a marker that is not there.
+    Raises `missing` for a marker that is not there for the caller.
     """
     column = {name: attribute.class_attribute for name, attribute in row_class.__mapper__.column_attrs.items()}
     column["tenant_id"] = column.get("project_id")
@@ -105,8 +105,10 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     order = [(_ordered(column[name]), descending) for name, descending in query.sorts if name in column]
     order.append((row_class.id, False))
     if query.marker is not None:
-        after = session.execute(
-            select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)).one_or_none()
+        place = select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)
+        if clause is not None and not context.is_service:
+            place = place.where(clause)
+        after = session.execute(place).one_or_none()
         if after is None:
             raise missing(query.marker)
         statement = statement.where(_beyond(order, tuple(after), query.reverse))

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, ip_address, ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db import status
-from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, RouteRow, SubnetRow, new_id
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, new_id
 from naas_sdn.errors import (
     GatewayConflictWithAllocationPools,
     GatewayIpInUse,
@@ -33,6 +33,8 @@ from naas_sdn.service.rows import change, find_rows, new_key, require_owner, sta
 
 CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip")
 MAX_HOST_ROUTES, MAX_NAMESERVERS = 20, 5
+SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")))
+"""This network, loopback, link-local, multicast, and reserved with broadcast."""
 UNSET = object()
 
 
@@ -115,8 +117,7 @@ class Subnets:
             if port.device_owner != DHCP_SERVICE:
                 raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: One or more ports have an IP "
                                   f"allocation from this subnet, for example {port.id}.")
-        route = session.scalar(select(RouteRow.id).where(
-            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        route = addresses.route_through(session, [row])
         if route is not None:
             raise SubnetInUse(f"Unable to complete operation on subnet {row.id}: route {route} uses it.")
         for port in users:
@@ -160,8 +161,7 @@ class Subnets:
         if router is not None:
             raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by router {router}. "
                                  f"Unable to update.")
-        route = session.scalar(select(RouteRow.id).where(
-            or_(RouteRow.source_subnet_id == row.id, RouteRow.destination_subnet_id == row.id)))
+        route = addresses.route_through(session, [row])
         if route is not None:
             raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by route {route}. "
                                  f"Delete the route first.")
@@ -170,11 +170,11 @@ class Subnets:
 
 def _cidr(attributes: Attributes) -> IPv4Network:
     """From `cidr`, or from `address` and `netmask` (the blueprint's other form)."""
-    text = attributes.get("cidr")
-    if text is None and attributes.get("address") is not None and attributes.get("netmask") is not None:
-        text = f"{attributes['address']}/{attributes['netmask']}"
+    text, address, netmask = (attributes.get(name) for name in ("cidr", "address", "netmask"))
+    if [text is None, address is None, netmask is None] not in ([False, True, True], [True, False, False]):
+        raise InvalidInput("Invalid input for operation: a subnet needs either a cidr, or an address and a netmask.")
     if text is None:
-        raise InvalidInput("Invalid input for operation: a subnet needs a cidr, or an address and a netmask.")
+        text = f"{address}/{netmask}"
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
@@ -182,9 +182,10 @@ def _cidr(attributes: Attributes) -> IPv4Network:
     if network.version != attributes["ip_version"] or not isinstance(network, IPv4Network):
         raise InvalidInput(f"Invalid input for operation: cidr '{text}' does not match the ip_version "
                            f"'{attributes['ip_version']}'.")
-    if network.is_multicast or network.is_loopback or network.network_address.is_unspecified or network.is_link_local:
-        raise InvalidInput(f"Invalid input for operation: {network} is no range for machines "
-                           f"(multicast, loopback, link-local and 0.0.0.0 are reserved).")
+    for special in SPECIAL:
+        if network.overlaps(special):
+            raise InvalidInput(f"Invalid input for operation: {network} is no range for machines: it has addresses of "
+                               f"{special}, which are special (RFC 6890).")
     return network
 
 
@@ -221,7 +222,11 @@ def _pools(cidr: IPv4Network, gateway: IPv4Address | None, wanted: list[Attribut
         if gateway is not None:
             parts = [(low, int(gateway) - 1), (int(gateway) + 1, high)]
         return [{"start": str(IPv4Address(a)), "end": str(IPv4Address(b))} for a, b in parts if a <= b]
-    ranges = sorted((int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in wanted)
+    try:
+        ranges = sorted((int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in wanted)
+    except AddressValueError as error:
+        raise InvalidInput(f"Invalid input for allocation_pools: {error}; an IPv4 subnet allocates IPv4 "
+                           f"addresses.") from error
     for start, end in ranges:
         if start > end:
             raise InvalidInput(f"Invalid input for operation: allocation pool {IPv4Address(start)}-{IPv4Address(end)} "

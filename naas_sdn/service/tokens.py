@@ -31,8 +31,8 @@ def issue(session: Session, project_id: str, user: str, roles: Iterable[str], se
     if unknown or not roles:
         raise InvalidInput(f"Unknown role {', '.join(sorted(unknown)) or '(none)'}; "
                            f"roles are {', '.join(sorted(ROLES))}.")
-    if not project_id or len(project_id) > 255 or not user or len(user) > 255:
-        raise InvalidInput("A token needs a project and a user, of at most 255 characters each.")
+    if not all(0 < len(text) <= 255 and text.isprintable() for text in (project_id, user)):
+        raise InvalidInput("A token needs a project and a user, of at most 255 printable characters each.")
     if not 0 < seconds <= 10 * 365 * 86400:
         raise InvalidInput(f"A token lives 1 second to 10 years, not {seconds} seconds.")
     secret = secrets.token_urlsafe(32)

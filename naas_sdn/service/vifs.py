@@ -19,7 +19,7 @@ from naas_sdn.errors import (
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.ports import Ports, seen_by, visible_port
+from naas_sdn.service.ports import Ports, restrict_addresses, seen_by, visible_port
 from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
 from naas_sdn.service.subnets import visible_subnet
 
@@ -27,6 +27,7 @@ from naas_sdn.service.subnets import visible_subnet
 @dataclass(frozen=True, slots=True)
 class Vifs:
     plugins: Plugins
+    reserved: frozenset[str]
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -37,13 +38,14 @@ class Vifs:
                parent: Mapping[str, str]) -> Attributes:
         """Plug a port; one that names only a network makes the port first."""
         plugging.require_service(context, "create_vif")
+        plugging.require_plain_interface(attributes["interface"], self.reserved)
         port_id, network_id = attributes.get("port_id"), attributes.get("network_id")
         if port_id is None and network_id is None:
             raise HTTPBadRequest("A VIF is plugged to a port: give port_id, or network_id to have the port made.")
         if port_id is not None:
             row = visible_port(session, context, port_id)
         else:
-            row = Ports(self.plugins).make(session, context, {
+            row = Ports(self.plugins, self.reserved).make(session, context, {
                 "network_id": network_id, "project_id": attributes["project_id"]})
         if network_id is not None and row.network_id != network_id:
             raise BadRequest(f"Port {row.id} is on network {row.network_id}, not on {network_id}.")
@@ -80,14 +82,13 @@ class Vifs:
     def attach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Give the VIF an address of a subnet of its network (use case 6, with its sanity checks)."""
         vif, port = self._owned(session, context, identifier, "attach_subnet")
-        if not self.plugins.has_l3:
-            raise self.plugins.l3.missing()
         subnet = visible_subnet(session, context, body["subnet_id"])
         if subnet.network_id != port.network_id:
             raise InvalidInput(f"Invalid input for subnet_id: subnet {subnet.id} is on network {subnet.network_id}, "
                                f"but VIF {vif.id} is on network {port.network_id}.")
         if any(allocation.subnet_id == subnet.id for allocation in port.allocations):
             raise PortInUse(f"VIF {vif.id} is attached to subnet {subnet.id} already.")
+        restrict_addresses(context, subnet.network, [body], "attach_subnet")
         held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations]
         addresses.give(session, self.plugins, port,
                        [*held, {"subnet_id": subnet.id, "ip_address": body.get("ip_address")}])
@@ -96,8 +97,6 @@ class Vifs:
 
     def detach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         vif, port = self._owned(session, context, identifier, "detach_subnet")
-        if not self.plugins.has_l3:
-            raise self.plugins.l3.missing()
         kept = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations
                 if a.subnet_id != body["subnet_id"]]
         if len(kept) == len(port.allocations):

@@ -26,6 +26,18 @@ def test_malformed_bodies(wire: Wire, raw: bytes) -> None:
     assert wire.dump() == before
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999"])
+def test_numbers_that_json_has_not(wire: Wire, number: bytes) -> None:
+    """In an attribute that takes any object."""
+    network = wire.make("networks")["id"].encode()
+    before = wire.dump()
+    raw = b'{"port": {"network_id": "%s", "binding:profile": {"x": %s}}}' % (network, number)
+    answer = wire.ask("POST", "ports", raw=raw, who="admin")
+    assert (answer.status, answer.error) == (400, "HTTPBadRequest")
+    assert wire.dump() == before
+    assert wire.ask("POST", "ports", raw=raw.replace(number, b"1.5"), who="admin").status == 201
+
+
 def test_a_body_too_large(wire: Wire) -> None:
     answer = wire.ask("POST", "networks", raw=b'{"network": {"name": "' + b"x" * (1 << 20) + b'"}}')
     assert answer.status == 413
@@ -48,6 +60,11 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("subnets", {"ip_version": 4, "cidr": "10.0.0.0/33"}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "224.0.0.0/24"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "127.0.0.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "126.0.0.0/7"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "169.254.0.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "240.0.0.0/4"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "255.255.255.0/24"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "192.0.0.0/2"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "0.0.0.0/0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 6, "cidr": "10.5.0.0/24"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "2001:db8::/64"}, 400, "InvalidInput"),
@@ -57,6 +74,8 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("subnets", {"ip_version": 4, "cidr": "10.0.0.0/8"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "address": "10.5.0.0", "netmask": "255.0.255.0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "address": "10.5.0.0"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "address": "10.6.0.0"}, 400, "InvalidInput"),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "netmask": "255.255.255.0"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.6.0.1"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "10.5.0.255"}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "gateway_ip": "fe80::1"}, 400, "InvalidInput"),
@@ -72,6 +91,8 @@ def test_a_body_too_large(wire: Wire) -> None:
         {"start": "10.5.0.2", "end": "10.5.0.9"}, {"start": "10.5.0.9", "end": "10.5.0.12"}]}, 409,
      "OverlappingAllocationPools"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [{"start": "10.5.0.2"}]}, 400, None),
+    ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "allocation_pools": [
+        {"start": "10.5.0.2", "end": "::1"}]}, 400, "InvalidInput"),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": ["9.9.9.9", "9.9.9.9"]}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": ["nine"]}, 400, None),
     ("subnets", {"ip_version": 4, "cidr": "10.5.0.0/24", "dns_nameservers": [f"9.9.9.{i}" for i in range(6)]}, 400,
@@ -91,6 +112,7 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("ports", {"fixed_ips": [{"ip": "10.0.0.7"}]}, 400, None),
     ("ports", {"fixed_ips": [{"ip_address": f"10.0.0.{i}"} for i in range(2, 30)]}, 400, None),
     ("ports", {"device_owner": "network:router_interface"}, 400, "BadRequest"),
+    ("ports", {"device_owner": "network:dhcp"}, 400, "BadRequest"),
     ("routers", {"external_gateway_info": {"network_id": GONE}}, 400, "InvalidInput"),
 ])
 def test_values_that_cannot_be_used(wire: Wire, collection: str, attributes: dict[str, Any], status: int,
@@ -134,6 +156,31 @@ def test_what_is_in_use_stays(wire: Wire) -> None:
     same = wire.ask("POST", "ports", {"port": {"network_id": network["id"], "mac_address": port["mac_address"]}})
     assert (same.status, same.error) == (409, "MacAddressInUse")
     assert wire.dump() == before
+
+
+def test_what_a_route_leads_through_stays(wire: Wire) -> None:
+    first, second = wire.network("10.1.0.0/24"), wire.network("10.2.0.0/24")
+    wire.make("routes", source_subnet_id=first["subnets"][0], destination_subnet_id=second["subnets"][0])
+    port = wire.make("ports", network_id=first["id"])
+    vif = wire.make("vifs", "service", port_id=wire.make("ports", network_id=first["id"], fixed_ips=[])["id"],
+                    host="hv1", interface="tap1")
+    gateway = [{"ip_address": "10.1.0.1"}]
+    before = wire.dump()
+    for method, path, body, kind in (
+            ("DELETE", f"networks/{second['id']}", None, "NetworkInUse"),
+            ("DELETE", f"subnets/{second['subnets'][0]}", None, "SubnetInUse"),
+            ("PUT", f"subnets/{second['subnets'][0]}", {"subnet": {"gateway_ip": None}}, "GatewayIpInUse"),
+            ("POST", "ports", {"port": {"network_id": first["id"], "fixed_ips": gateway}}, "GatewayIpInUse"),
+            ("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": gateway}}, "GatewayIpInUse"),
+            ("PUT", f"vifs/{vif['id']}/attach_subnet", {"subnet_id": first["subnets"][0], **gateway[0]},
+             "GatewayIpInUse"),
+    ):
+        answer = wire.ask(method, path, body)
+        assert (answer.status, answer.error) == (409, kind), (method, path, body)
+    assert wire.dump() == before
+    router = wire.make("routers")
+    assert wire.ask("PUT", f"routers/{router['id']}/add_router_interface",
+                    {"subnet_id": first["subnets"][0]}).status == 200
 
 
 @pytest.mark.parametrize("case", ["overlap", "same", "no gateway", "gateway is a machine's"])

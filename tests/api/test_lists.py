@@ -68,6 +68,30 @@ def test_pages_cover_all_once_both_ways(wire: Wire, order: str) -> None:
     assert seen == whole
 
 
+def test_rules_are_listed_as_all_else(wire: Wire) -> None:
+    policies = [wire.make("qos/policies")["id"] for _ in range(2)]
+    for policy in policies:
+        for direction, speed in (("egress", 2000), ("ingress", 1000)):
+            wire.ask("POST", f"qos/policies/{policy}/bandwidth_limit_rules",
+                     {"bandwidth_limit_rule": {"direction": direction, "max_kbps": speed}})
+
+    def found(query: str, policy: str = policies[0]) -> list[dict[str, str]]:
+        answer = wire.ask("GET", f"qos/policies/{policy}/bandwidth_limit_rules?{query}")
+        assert answer.status == 200, answer.body
+        rules: list[dict[str, str]] = answer.body["bandwidth_limit_rules"]
+        return rules
+
+    slow, fast = found("sort_key=max_kbps")
+    assert (slow["direction"], fast["direction"]) == ("ingress", "egress")
+    assert found("sort_key=max_kbps&sort_dir=desc") == [fast, slow]
+    assert found("sort_key=max_kbps&limit=1") == [slow]
+    assert found(f"sort_key=max_kbps&limit=1&marker={slow['id']}") == [fast]
+    assert found("direction=egress") == found("max_kbps=2000") == [fast]
+    for marker in (GONE, found("", policies[1])[0]["id"]):
+        answer = wire.ask("GET", f"qos/policies/{policies[0]}/bandwidth_limit_rules?marker={marker}")
+        assert (answer.status, answer.error) == (404, "QosRuleNotFound")
+
+
 @pytest.mark.parametrize(("query", "status", "kind"), [
     ("bogus=1", 400, "HTTPBadRequest"), ("subnets=1", 400, "HTTPBadRequest"), ("admin_state_up=maybe", 400, None),
     ("sort_key=subnets", 400, None), ("sort_key=name&sort_dir=up", 400, None),

@@ -38,6 +38,8 @@ def test_another_tenant_s_things_are_not_there(wire: Wire) -> None:
             answer, nothing = (wire.ask(method, f"{path}/{i}", body, who="bob") for i in (identifier, GONE))
             assert (answer.status, answer.error) == (404, nothing.error), (method, path)
             assert answer.message.replace(identifier, GONE) == nothing.message
+        answer, nothing = (wire.ask("GET", f"{path}?marker={i}", who="bob") for i in (identifier, GONE))
+        assert (answer.status, answer.message.replace(identifier, GONE)) == (404, nothing.message), path
     for path in ("networks", "ports", "vifs"):
         assert wire.ask("GET", f"{path}/{things[path]}/statistics", who="bob").status == 404
     for path, body in ((f"routers/{things['routers']}/add_router_interface", {"subnet_id": things["subnets"]}),
@@ -89,11 +91,16 @@ def test_a_shared_network_is_seen_and_used_but_not_changed(wire: Wire) -> None:
         ("POST", "ports", {"port": {"network_id": shared["id"], "device_owner": "network:dhcp"}}),
         ("GET", f"networks/{shared['id']}/statistics", None),
     ]
+    second = wire.make("subnets", "admin", network_id=shared["id"], ip_version=4, cidr="10.2.0.0/24")
+    vif = wire.make("vifs", "service", port_id=port["id"], host="hv1", interface="tap1")
+    attach = f"vifs/{vif['id']}/attach_subnet"
+    refusals.append(("PUT", attach, {"subnet_id": second["id"], "ip_address": second["gateway_ip"]}))
     before = wire.dump()
     for method, path, body in refusals:
         answer = wire.ask(method, path, body)
         assert (answer.status, answer.error) == (403, "PolicyNotAuthorized"), (method, path, body, answer.body)
     assert wire.dump() == before
+    assert wire.ask("PUT", attach, {"subnet_id": second["id"]}).status == 200
     unshared = wire.ask("PUT", f"networks/{shared['id']}", {"network": {"shared": False}}, who="admin")
     assert (unshared.status, unshared.error) == (409, "InvalidSharedSetting")
 
@@ -116,6 +123,39 @@ def test_what_only_an_operator_or_the_compute_service_may_say(wire: Wire) -> Non
     assert len(wire.ask("GET", "hypervisors", who="service").body["hypervisors"]) == 2
     bound = wire.make("ports", "service", network_id=network["id"], project_id="alice", binding__host_id="hv1")
     assert bound["project_id"] == "alice"
+    wire.ask("PUT", f"ports/{bound['id']}", {"port": {"binding:profile": {"slot": 1}}}, who="service")
+    before = wire.dump()
+    for name, values in (("binding:host_id", (None, "", "hv1")), ("binding:profile", (None, {}, {"slot": 1}))):
+        for value in values:
+            assert wire.ask("PUT", f"ports/{bound['id']}", {"port": {name: value}}).status == 403, (name, value)
+    assert wire.dump() == before
+    assert wire.make("ports", network_id=network["id"], binding__host_id=None, binding__profile={})["status"] == "DOWN"
+    assert wire.ask("PUT", f"ports/{bound['id']}", {"port": {"binding:host_id": None}}, who="service").status == 200
+
+
+def test_what_belongs_to_the_cloud_is_given_and_taken_by_it_alone(wire: Wire) -> None:
+    network = wire.network()
+    router = wire.make("routers")
+    added = wire.ask("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": network["subnets"][0]})
+    interface, port = added.body["port_id"], wire.make("ports", network_id=network["id"])["id"]
+    before = wire.dump()
+    for who in ("alice", "service", "admin"):
+        for identifier, owner in ((port, "network:dhcp"), (port, "network:router_interface"), (interface, ""),
+                                  (interface, "network:dhcp")):
+            answer = wire.ask("PUT", f"ports/{identifier}", {"port": {"device_owner": owner}}, who=who)
+            assert (answer.status, answer.error) == (400, "BadRequest"), (who, owner)
+    assert wire.dump() == before
+
+
+def test_a_port_of_a_shared_network_is_told_back_as_it_is(wire: Wire) -> None:
+    """Clients send what they read with what they change."""
+    shared = wire.network(who="admin", shared=True)
+    port = wire.make("ports", network_id=shared["id"], device_owner="compute:nova")
+    path = f"ports/{port['id']}"
+    same = {name: port[name] for name in ("device_owner", "mac_address", "port_security_enabled")}
+    assert wire.ask("PUT", path, {"port": {**same, "name": "x"}}).status == 200
+    for name, value in (("mac_address", None), ("port_security_enabled", False), ("device_owner", "network:x")):
+        assert wire.ask("PUT", path, {"port": {name: value}}).status == 403, name
 
 
 def test_a_reader_reads(wire: Wire) -> None:
@@ -124,6 +164,9 @@ def test_a_reader_reads(wire: Wire) -> None:
     for path, identifier in things.items():
         assert wire.ask("GET", f"{path}/{identifier}", who="reader").status == 200
         assert wire.ask("DELETE", f"{path}/{identifier}", who="reader").status == 403
+    for path in ("networks", "ports", "vifs"):
+        for who in ("reader", "service"):
+            assert wire.ask("GET", f"{path}/{things[path]}/statistics", who=who).status == 200, (path, who)
     for path, member in MEMBERS.items():
         answer = wire.ask("PUT", f"{path}/{things[path]}", {member: {"name": "x"}}, who="reader")
         assert answer.status == 403

@@ -244,6 +244,8 @@ def test_without_a_layer_3_plugin(bare: Wire) -> None:
     """Subnets, routers and routes answer 501, whatever is asked; networks and ports go on."""
     for collection, member in (("subnets", "subnet"), ("routers", "router"), ("routes", "route")):
         for method, path, body in (("GET", collection, None), ("GET", f"{collection}/{GONE}", None),
+                                   ("GET", f"{collection}?bogus=1", None), ("POST", collection, {}),
+                                   ("POST", collection, {"x": 1}), ("PUT", f"{collection}/{GONE}", {"x": 1}),
                                    ("PUT", f"{collection}/{GONE}", {member: {"name": "x"}}),
                                    ("DELETE", f"{collection}/{GONE}", None)):
             answer = bare.ask(method, path, body)
@@ -254,6 +256,7 @@ def test_without_a_layer_3_plugin(bare: Wire) -> None:
         "routers": {"router": {"name": "r"}},
         "routes": {"route": {"source_subnet_id": GONE, "destination_subnet_id": GONE}},
         f"routers/{GONE}/add_router_interface": {"subnet_id": GONE},
+        f"routers/{GONE}/remove_router_interface": {},
     }
     for path, body in posts.items():
         assert bare.ask("PUT" if "/" in path else "POST", path, body).status == 501
@@ -263,5 +266,7 @@ def test_without_a_layer_3_plugin(bare: Wire) -> None:
     wanted = {"port": {"network_id": network["id"], "fixed_ips": [{"ip_address": "10.0.0.1"}]}}
     assert bare.ask("POST", "ports", wanted).status == 501
     vif = bare.make("vifs", "service", port_id=port["id"], host="hv1", interface="tap1")
-    assert bare.ask("PUT", f"vifs/{vif['id']}/attach_subnet", {"subnet_id": GONE}).status == 501
+    for action in ("attach_subnet", "detach_subnet"):
+        for body in ({"subnet_id": GONE}, {}, {"x": 1}):
+            assert bare.ask("PUT", f"vifs/{vif['id']}/{action}", body).status == 501
     assert bare.ask("DELETE", f"ports/{port['id']}").status == 204

@@ -54,7 +54,8 @@ class Wire:
         for name, value in plugins.items():
             conf.set_override(name, value, "plugins")
         chosen = load_plugins(conf)
-        self.app = application(self.database, resources(chosen, conf.network.underlay_mtu), chosen, conf)
+        served = resources(chosen, conf.network.underlay_mtu, conf.openflow.tunnel_interface)
+        self.app = application(self.database, served, chosen, conf)
         self._tokens: dict[str, str] = {}
         with self.database.write() as session:
             hypervisors.register(session, "hv1", "1", "192.0.2.1", None)

@@ -91,12 +91,15 @@ def test_the_cloud_s_own_ports_are_nobody_s(cloud_db: Cloud, database: Database)
 
 @pytest.mark.parametrize(("host", "interface", "error"), [
     ("hv9", "tap1", HypervisorNotFound), ("hv1", "", InvalidInput), ("hv1", "a" * 16, InvalidInput),
-    ("hv1", "a b", InvalidInput), ("hv1", "a/b", InvalidInput), ("hv1", "taken", InterfaceInUse),
+    ("hv1", "a b", InvalidInput), ("hv1", "a/b", InvalidInput), ("hv1", "vxlan0", InvalidInput),
+    ("hv1", "br-int", InvalidInput), ("hv1", "taken", InterfaceInUse),
 ])
 def test_refusals(cloud_db: Cloud, port: str, host: str, interface: str, error: type[NaasError]) -> None:
     cloud_db.port(cloud_db.network("10.9.0.0/24")[0], "hv1", "taken")
     with pytest.raises(error):
         cloud_db.act("ports", port, "plug", host=host, interface=interface)
+    with pytest.raises(error):
+        cloud_db.make("vifs", port_id=port, host=host, interface=interface)
     assert where(cloud_db, port) is None
 
 

@@ -1,0 +1,74 @@
+"""`naas-sdn` as an operator types it: what it prints, and one line and a status for what cannot be."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from naas_sdn.db.session import Database
+from naas_sdn.service import hypervisors
+from tests.support.controller import run_command
+from tests.support.database import Cloud
+
+Run = Callable[..., "CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Run:
+    """Runs a command on the test's database."""
+    config = tmp_path / "naas-sdn.conf"
+    config.write_text(f"[database]\nconnection = sqlite:///{tmp_path / 'naas.db'}\n")
+    return lambda *words: run_command(*words, "--config-file", str(config))
+
+
+def said(done: CompletedProcess[str]) -> list[str]:
+    """The lines of one that did what it was told."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
+    [secret] = said(run("token", "create", "--project", "alice", "--user", "al", "--role", "reader"))
+    [line] = said(run("token", "list"))
+    identifier, project, user, roles, *_ = line.split()
+    assert (project, user, roles) == ("alice", "al", "reader")
+    assert secret not in line
+    assert said(run("token", "revoke", identifier)) == []
+    assert said(run("token", "list")) == []
+    again = run("token", "revoke", identifier)
+    assert (again.returncode, again.stderr) == (1, f"naas-sdn: Token {identifier} could not be found.\n")
+
+
+def test_hypervisors_are_listed_shown_and_removed(run: Run, cloud_db: Cloud) -> None:
+    assert said(run("hypervisor", "list")) == [
+        f"hv{number}  {number:016x}  192.0.2.{number}  not connected" for number in (1, 2)]
+    assert "vtep: 192.0.2.1" in said(run("hypervisor", "show", "hv1"))
+    port = cloud_db.port(cloud_db.network()[0], "hv1")
+    used = run("hypervisor", "remove", "hv1")
+    assert (used.returncode, used.stderr) == (
+        1, f"naas-sdn: Port {port} is plugged to tap1 of hypervisor hv1; unplug it first.\n")
+    assert said(run("hypervisor", "remove", "hv2")) == []
+    with cloud_db.database.read() as session:
+        assert [row.name for row in hypervisors.listed(session)] == ["hv1"]
+    for command in ("show", "remove"):
+        gone = run("hypervisor", command, "hv2")
+        assert (gone.returncode, gone.stderr) == (1, "naas-sdn: Hypervisor hv2 could not be found.\n")
+
+
+@pytest.mark.parametrize(("words", "status", "why"), [
+    (("token", "create", "--project", "p", "--days", "nan"), 2, "'nan' is not a valid integer range"),
+    (("token", "create", "--project", "p", "--days", "0"), 2, "0 is not in the range"),
+    (("token", "create", "--project", "p", "--role", "king"), 2, "'king' is not one of"),
+    (("token", "create", "--project", "p", "--user", "a\nb"), 1, "255 printable characters"),
+    (("token", "create", "--project", ""), 1, "255 printable characters"),
+    (("serve", "--log-level", "BOGUS"), 2, "'BOGUS' is not one of"),
+    (("serve", "--api-workers", "-1"), 2, "-1 is not in the range"),
+])
+def test_what_cannot_be(run: Run, words: tuple[str, ...], status: int, why: str) -> None:
+    done = run(*words)
+    assert done.returncode == status
+    assert why in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
