@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from naas_sdn import runtime
-from naas_sdn.db import journal
+from naas_sdn.db import journal, status  # noqa: F401 - both listen to every flush
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session"]

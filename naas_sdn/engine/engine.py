@@ -214,6 +214,8 @@ class Engine:
         def report(session: Transaction) -> None:
             if host not in self._sessions:
                 status.set_alive(session, host, False)
+                # Who is not there refuses nothing; one that comes back says it again.
+                status.replace_errors(session, host, {})
 
         self._reports.put(report, lambda: self._book_loss(host))
 

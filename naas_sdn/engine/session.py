@@ -86,6 +86,9 @@ class Session:
         self._shed = False
         self._suspects: set[tuple[int, int]] = set()
         self._renderings = Renderings()
+        self._refusals: dict[Scope, str] = {}
+        self._shown: dict[Scope, str] | None = None
+        """The refusals that the database has; None: whatever the last session left there."""
         self._dumped = 0.0
         self._thread = runtime.spawn(self._run)
 
@@ -162,6 +165,7 @@ class Session:
                     self._push(self._plan_from_dump())
             plan = self._plan()
         self._replica.acknowledge(plan)
+        self._tell_refusals()
         for number, table, punt in missed:
             self.switch.resume(number, table, punt)
         self._acknowledge_ports()
@@ -199,16 +203,20 @@ class Session:
         if not guilty:
             raise refused
         why = "; ".join(sorted({reason for _, reason in refused.flows}))
-        named = {subject(change.scope) for change in guilty}
         for change in guilty:
             LOG.error("%s refuses %s: %s", self.host, change.scope, why)
             self._replica.quarantine(change)
+            self._refusals[change.scope] = why
 
-        def report(session: Transaction) -> None:
-            for kind, identifier in filter(None, named):
-                status.report_error(session, kind, identifier, self.host, f"refused by hypervisor {self.host}: {why}")
-
-        self._reports.put(report, self._report_all)
+    def _tell_refusals(self) -> None:
+        """Show on the objects concerned what the switch refuses, and nothing more of what it has taken since."""
+        self._refusals = {scope: why for scope, why in self._refusals.items() if scope in self._replica.stuck}
+        if self._refusals == self._shown:
+            return
+        self._shown = dict(self._refusals)
+        errors = {named: f"refused by hypervisor {self.host}: {why}" for scope, why in self._refusals.items()
+                  if (named := subject(scope)) is not None}
+        self._reports.put(lambda session: status.replace_errors(session, self.host, errors), self._report_all)
 
     def _report_links(self, links: dict[str, int]) -> None:
         """Tell the model which interfaces the switch has, and the database which VIFs came and went."""
@@ -245,6 +253,7 @@ class Session:
     def _report_all(self) -> None:
         """Look at what there is to report from the beginning."""
         self._links_changed = True
+        self._shown = None
         self._wake.set()
 
     def _stuck(self, port_id: str) -> bool:

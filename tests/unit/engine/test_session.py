@@ -44,7 +44,7 @@ class Cloud:
 
 
 class Refused:
-    """An app whose flow for port21 names a meter that nobody makes."""
+    """An app whose flow for port21 names a meter that nobody makes, as long as the port has port security."""
 
     name = "refused"
     tables = frozenset((Table.ROUTER_IN,))
@@ -59,7 +59,8 @@ class Refused:
         port = view.port(scope.id)
         if port is None:
             return Program()
-        return Program((Flow(Table.ROUTER_IN, 7, match({IN: port.key}), meter=4711 if scope.id == "port21" else None),))
+        bad = scope.id == "port21" and port.port_security
+        return Program((Flow(Table.ROUTER_IN, 7, match({IN: port.key}), meter=4711 if bad else None),))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
@@ -176,17 +177,28 @@ def registered(database: Database) -> list[tuple[str, str, str]]:
         return [(row.name, row.datapath_id, row.vtep) for row in hypervisors.listed(session)]
 
 
-def test_a_refused_flow_is_that_object_s_error_and_the_others_go_on(database: Database) -> None:
+def test_a_refused_flow_is_that_object_s_error_until_it_is_taken_and_the_others_go_on(database: Database) -> None:
     apps = [app for app in topologies.apps() if app.name != "l3router"]
     engine = Engine(database, [*apps, Refused()], codec.add_flow)
     engine.apply(topologies.routed())
+    with database.write() as session:
+        status.report_error(session, "port", "port31", "hv1", "what the last controller saw")
+
+    def errors() -> dict[str, str]:
+        with database.read() as session:
+            return status.errors_of(session, "port", ["port21", "port31", "port41"])
+
     with listening(engine) as south, DummySwitch(1, "hv1;vtep=10.200.0.1") as ovs:
         ovs.add_port("tap21", 31)
         ovs.add_port("tap41", 51)
         ovs.set_controller(f"tcp:127.0.0.1:{south.port}")
         until(lambda: "table=45, n_packets=0, n_bytes=0, priority=7,reg1=0x411" in ovs.ofctl("dump-flows"))
         assert "priority=7,reg1=0x3fd" not in ovs.ofctl("dump-flows")
-    with database.read() as session:
-        errors = status.errors_of(session, "port", ["port21", "port41"])
-    assert set(errors) == {"port21"}
-    assert "hv1" in errors["port21"]
+        until(lambda: errors() and errors().keys() == {"port21"})
+        assert "hv1" in errors()["port21"]
+        engine.apply(topologies.vm(21, 2, 1, security=False))
+        until(lambda: "priority=7,reg1=0x3fd" in ovs.ofctl("dump-flows"))
+        until(lambda: errors() == {})
+        engine.apply(topologies.vm(21, 2, 1))
+        until(errors)
+    until(lambda: errors() == {})
