@@ -36,7 +36,7 @@ RETRY = 1.0
 """Seconds before a step that failed is tried again."""
 
 AUDIT = 300.0
-"""Seconds between looks at the whole table of a switch that nothing happens to."""
+"""Seconds until a switch that nothing happens to is looked at whole: its ports and its flows."""
 
 
 def subject(scope: Scope) -> tuple[str, str] | None:
@@ -64,10 +64,10 @@ class Session:
 
     def __init__(self, switch: Switch, links: dict[str, int], reports: Reports, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
-                 full_syncs: runtime.Semaphore) -> None:
+                 full_syncs: runtime.Semaphore, audit: float = AUDIT) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
 
-        `full_syncs` bounds how many switches are compared and filled whole at once.
+        `full_syncs` bounds how many switches are compared and filled whole at once. `audit`: see AUDIT.
         """
         self.switch = switch
         self._links = links
@@ -76,6 +76,8 @@ class Session:
         self._adopt = adopt
         self._tell_faults = tell_faults
         self._full_syncs = full_syncs
+        self._interval = audit
+        self._audit = False
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -134,8 +136,8 @@ class Session:
     def _run(self) -> None:
         delay: float = 0
         while True:
-            if not self._wake.wait(delay or AUDIT) and not delay:
-                self._replica.synced = False
+            if not self._wake.wait(delay or self._interval) and not delay:
+                self._audit = True
             try:
                 self._step()
                 delay = 0
@@ -148,6 +150,8 @@ class Session:
                 delay = RETRY
 
     def _step(self) -> None:
+        if self._audit:
+            self._look_again()
         if self._links_changed:
             self._links_changed = False
             self._report_links(self._links)
@@ -177,6 +181,14 @@ class Session:
             self._quarantine(plan, refused)
         else:
             self._replica.acknowledge(plan)
+
+    def _look_again(self) -> None:
+        """Whatever nobody told: the ports are read, and the flows are compared with a dump."""
+        links = self.switch.read_links()
+        if links != self._links:
+            self.relink(links)
+        self._replica.synced = False
+        self._audit = False
 
     def _compile(self) -> None:
         """What is subscribed to and nobody has asked for before; others run in between."""
