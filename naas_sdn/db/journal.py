@@ -1,9 +1,12 @@
 """What changed, written in the transaction that changed it and read in the order of commits.
 
 Listeners on the flush write it, so whoever changes a row need not remember to; bulk statements would pass them
-by and are not used on journalled tables (a test looks).
+by, and are refused on journalled tables (`refuse_bulk`).
 """
 from __future__ import annotations
+
+import re
+from functools import cache
 
 from sqlalchemy import Connection, event, insert, inspect, select
 from sqlalchemy import delete as sql_delete
@@ -99,6 +102,25 @@ def _seen(row: Row) -> bool:
     state = inspect(row)
     return any(state.attrs[column.key].history.has_changes()
                for column in state.mapper.column_attrs if column.key not in UNSEEN)
+
+
+_WRITES = re.compile(r"\b(?:INTO|DELETE\s+FROM|UPDATE(?:\s+OR\s+\w+)?)\s+[\"'`\[]?(\w+)", re.IGNORECASE)
+
+
+def refuse_bulk(statement: str) -> None:
+    """Raise RuntimeError for SQL that writes to a journalled table: only a flush tells the journal of it."""
+    if statement.startswith("SELECT"):
+        return
+    for table in _WRITES.findall(statement):
+        if table.lower() in _journalled():
+            raise RuntimeError(f"the journal would not hear of this change of {table}: {statement}")
+
+
+@cache
+def _journalled() -> frozenset[str]:
+    """The names of the tables whose rows are part of facts."""
+    return frozenset(mapper.class_.__tablename__ for mapper in Row.registry.mappers
+                     if subject(mapper.class_()) is not None)
 
 
 def read(session: Session, after: int, limit: int = 10_000) -> list[tuple[int, str, str]]:

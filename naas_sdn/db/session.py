@@ -6,7 +6,7 @@ SQLite's own waiting would stop them all.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from naas_sdn import runtime
-from naas_sdn.db import journal
+from naas_sdn.db import journal, status  # noqa: F401 - both listen to every flush
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session"]
@@ -31,6 +31,19 @@ PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds between attempts at a database that another process holds; doubled each time up to the longest."""
 
 
+class UnitOfWork(Session):
+    """Knows when it is a flush that writes, which the journal hears of."""
+
+    flushing = False
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        self.flushing = True
+        try:
+            super().flush(objects)
+        finally:
+            self.flushing = False
+
+
 class Database:
     """`with db.write() as session:` is one transaction, kept whole or not at all; `read()` one consistent look."""
 
@@ -42,13 +55,18 @@ class Database:
         # One connection each: a SQLite transaction never yields, so no second reader can be there.
         self._writer = _engine(url, "BEGIN IMMEDIATE")
         self._reader = _engine(url, "BEGIN", "PRAGMA schema_version")
+        self._writing: UnitOfWork | None = None
+        for engine in (self._writer, self._reader):
+            event.listen(engine, "before_cursor_execute", self._check)
         self._write_lock = runtime.Semaphore(1)
         self._read_lock = runtime.Semaphore(1)
 
     @contextmanager
     def write(self, patience: float = PATIENCE) -> Iterator[Session]:
         """Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails."""
-        with _turn(self._write_lock, patience) as deadline, Session(self._writer, expire_on_commit=False) as session:
+        with (_turn(self._write_lock, patience) as deadline,
+              UnitOfWork(self._writer, expire_on_commit=False) as session):
+            self._writing = session
             with _failures(), session.begin():
                 _begin(session, deadline)
                 yield session
@@ -64,6 +82,10 @@ class Database:
               _failures()):
             _begin(session, deadline)
             yield session
+
+    def _check(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if self._writing is None or not self._writing.flushing:
+            journal.refuse_bulk(statement)
 
     def close(self) -> None:
         self._writer.dispose()

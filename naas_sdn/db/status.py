@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, and_, delete, event, or_, select
+from sqlalchemy.orm import Mapper, Session
 
-from naas_sdn.db.rows import HypervisorRow, ObjectErrorRow, PortRow, VifRow
+from naas_sdn.db.journal import subject
+from naas_sdn.db.rows import HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow
 
 ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
 
@@ -39,6 +40,28 @@ def report_error(session: Session, kind: str, object_id: str, source: str, reaso
         session.add(ObjectErrorRow(kind=kind, object_id=object_id, source=source, reason=reason[:1000]))
     else:
         row.reason = reason[:1000]
+
+
+def replace_errors(session: Session, source: str, errors: Mapping[tuple[str, str], str]) -> None:
+    """`errors` is all that `source` cannot realise now: {(kind, object id): reason}."""
+    known = session.scalars(select(ObjectErrorRow).where(ObjectErrorRow.source == source))
+    for key in {(row.kind, row.object_id) for row in known} - errors.keys():
+        report_error(session, *key, source, None)
+    for key, reason in errors.items():
+        report_error(session, *key, source, reason)
+
+
+@event.listens_for(Owned, "after_delete", propagate=True)
+@event.listens_for(HypervisorRow, "after_delete")
+def _forget_errors(_: Mapper[Owned | HypervisorRow], connection: Connection, row: Owned | HypervisorRow) -> None:
+    """Errors end with their object, and with the hypervisor that told them."""
+    named = subject(row)
+    if named is None:
+        return
+    ended = [and_(ObjectErrorRow.kind == named[0], ObjectErrorRow.object_id == named[1])]
+    if isinstance(row, HypervisorRow):
+        ended.append(ObjectErrorRow.source == row.name)
+    connection.execute(delete(ObjectErrorRow).where(or_(*ended)))
 
 
 def errors_of(session: Session, kind: str, ids: Iterable[str]) -> dict[str, str]:

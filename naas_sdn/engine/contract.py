@@ -61,6 +61,9 @@ class Switch(Protocol):
     @property
     def host(self) -> str: ...
 
+    def read_links(self) -> dict[str, int]:
+        """OpenFlow port by interface name, as the switch itself tells when asked."""
+
     def dump(self) -> list[FlowCount]:
         """Every flow."""
 

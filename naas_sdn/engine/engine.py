@@ -14,7 +14,7 @@ from naas_sdn.engine.compiler import WIDEST, Compiler
 from naas_sdn.engine.contract import Identity, Punt, Switch
 from naas_sdn.engine.interest import RESUME, target
 from naas_sdn.engine.reports import Reports
-from naas_sdn.engine.session import Session, subject
+from naas_sdn.engine.session import AUDIT, Session, subject
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
 from naas_sdn.pipeline.program import Encode
@@ -52,8 +52,11 @@ class Engine:
     """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
 
     def __init__(self, database: Database, apps: Iterable[App], encode: Encode, *, auto_register: bool = False,
-                 widest: int = WIDEST) -> None:
-        """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say."""
+                 widest: int = WIDEST, audit: float = AUDIT) -> None:
+        """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say.
+
+        `audit`: see Session.
+        """
         self._database = database
         self._reports = Reports(database)
         self._apps = tuple(apps)
@@ -62,6 +65,7 @@ class Engine:
         self._full_syncs = runtime.Semaphore(FULL_SYNCS)
         self._told: dict[Scope, str] = {}
         self._auto_register = auto_register
+        self._audit = audit
         self.compiler = Compiler(self._apps, encode, widest)
 
     # Facts, from the plugins
@@ -115,7 +119,7 @@ class Engine:
         if old is not None:
             old.close()
         session = Session(switch, links, self._reports, self.compiler, adopt=self._adopt,
-                          tell_faults=self._tell_faults, full_syncs=self._full_syncs)
+                          tell_faults=self._tell_faults, full_syncs=self._full_syncs, audit=self._audit)
         self._sessions[switch.host] = session
         session.wake()
 
@@ -214,6 +218,8 @@ class Engine:
         def report(session: Transaction) -> None:
             if host not in self._sessions:
                 status.set_alive(session, host, False)
+                # Who is not there refuses nothing; one that comes back says it again.
+                status.replace_errors(session, host, {})
 
         self._reports.put(report, lambda: self._book_loss(host))
 

@@ -135,6 +135,8 @@ class Replica:
         doubled = {key for key, count in have.items() if count > 1}
         changes = tuple(change for group, mark in marks.items() if mark is not None
                         for change in self._compiler.group(group).everything() if mark.has(change.scope))
+        there = {change.scope for change in changes}
+        changes += tuple(Change(scope, change.old, None) for scope, change in self.stuck.items() if scope not in there)
         return Plan(
             Delta(
                 add=tuple(flow for key, flow in wanted.items() if key not in have or key in drifted),

@@ -36,7 +36,7 @@ RETRY = 1.0
 """Seconds before a step that failed is tried again."""
 
 AUDIT = 300.0
-"""Seconds between looks at the whole table of a switch that nothing happens to."""
+"""Seconds until a switch that nothing happens to is looked at whole: its ports and its flows."""
 
 
 def subject(scope: Scope) -> tuple[str, str] | None:
@@ -64,10 +64,10 @@ class Session:
 
     def __init__(self, switch: Switch, links: dict[str, int], reports: Reports, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
-                 full_syncs: runtime.Semaphore) -> None:
+                 full_syncs: runtime.Semaphore, audit: float = AUDIT) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
 
-        `full_syncs` bounds how many switches are compared and filled whole at once.
+        `full_syncs` bounds how many switches are compared and filled whole at once. `audit`: see AUDIT.
         """
         self.switch = switch
         self._links = links
@@ -76,6 +76,8 @@ class Session:
         self._adopt = adopt
         self._tell_faults = tell_faults
         self._full_syncs = full_syncs
+        self._interval = audit
+        self._audit = False
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -86,6 +88,9 @@ class Session:
         self._shed = False
         self._suspects: set[tuple[int, int]] = set()
         self._renderings = Renderings()
+        self._refusals: dict[Scope, str] = {}
+        self._shown: dict[Scope, str] | None = None
+        """The refusals that the database has; None: whatever the last session left there."""
         self._dumped = 0.0
         self._thread = runtime.spawn(self._run)
 
@@ -131,8 +136,8 @@ class Session:
     def _run(self) -> None:
         delay: float = 0
         while True:
-            if not self._wake.wait(delay or AUDIT) and not delay:
-                self._replica.synced = False
+            if not self._wake.wait(delay or self._interval) and not delay:
+                self._audit = True
             try:
                 self._step()
                 delay = 0
@@ -145,6 +150,8 @@ class Session:
                 delay = RETRY
 
     def _step(self) -> None:
+        if self._audit:
+            self._look_again()
         if self._links_changed:
             self._links_changed = False
             self._report_links(self._links)
@@ -162,6 +169,7 @@ class Session:
                     self._push(self._plan_from_dump())
             plan = self._plan()
         self._replica.acknowledge(plan)
+        self._tell_refusals()
         for number, table, punt in missed:
             self.switch.resume(number, table, punt)
         self._acknowledge_ports()
@@ -173,6 +181,14 @@ class Session:
             self._quarantine(plan, refused)
         else:
             self._replica.acknowledge(plan)
+
+    def _look_again(self) -> None:
+        """Whatever nobody told: the ports are read, and the flows are compared with a dump."""
+        links = self.switch.read_links()
+        if links != self._links:
+            self.relink(links)
+        self._replica.synced = False
+        self._audit = False
 
     def _compile(self) -> None:
         """What is subscribed to and nobody has asked for before; others run in between."""
@@ -199,16 +215,20 @@ class Session:
         if not guilty:
             raise refused
         why = "; ".join(sorted({reason for _, reason in refused.flows}))
-        named = {subject(change.scope) for change in guilty}
         for change in guilty:
             LOG.error("%s refuses %s: %s", self.host, change.scope, why)
             self._replica.quarantine(change)
+            self._refusals[change.scope] = why
 
-        def report(session: Transaction) -> None:
-            for kind, identifier in filter(None, named):
-                status.report_error(session, kind, identifier, self.host, f"refused by hypervisor {self.host}: {why}")
-
-        self._reports.put(report, self._report_all)
+    def _tell_refusals(self) -> None:
+        """Show on the objects concerned what the switch refuses, and nothing more of what it has taken since."""
+        self._refusals = {scope: why for scope, why in self._refusals.items() if scope in self._replica.stuck}
+        if self._refusals == self._shown:
+            return
+        self._shown = dict(self._refusals)
+        errors = {named: f"refused by hypervisor {self.host}: {why}" for scope, why in self._refusals.items()
+                  if (named := subject(scope)) is not None}
+        self._reports.put(lambda session: status.replace_errors(session, self.host, errors), self._report_all)
 
     def _report_links(self, links: dict[str, int]) -> None:
         """Tell the model which interfaces the switch has, and the database which VIFs came and went."""
@@ -245,6 +265,7 @@ class Session:
     def _report_all(self) -> None:
         """Look at what there is to report from the beginning."""
         self._links_changed = True
+        self._shown = None
         self._wake.set()
 
     def _stuck(self, port_id: str) -> bool:

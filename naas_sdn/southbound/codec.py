@@ -238,6 +238,10 @@ def port_stats_request() -> bytes:
     return _message(of.MULTIPART_REQUEST, struct.pack("!HH4xI4x", of.MP_PORT_STATS, 0, of.PORT_ANY))
 
 
+def port_descriptions_request() -> bytes:
+    return _message(of.MULTIPART_REQUEST, struct.pack("!HH4x", of.MP_PORT_DESC, 0))
+
+
 def description_request() -> bytes:
     return _message(of.MULTIPART_REQUEST, struct.pack("!HH4x", of.MP_DESC, 0))
 

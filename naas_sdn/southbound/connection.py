@@ -54,14 +54,17 @@ class Requests:
     def forget(self, xid: int) -> None:
         self._open.pop(xid, None)
 
-    def part(self, xid: int, body: bytes, more: bool) -> None:
+    def part(self, xid: int, body: bytes, more: bool) -> list[bytes] | None:
+        """All parts, when this was the last of an answer that somebody waits for."""
         asked = self._open.get(xid)
         if asked is None:
-            return
+            return None
         asked[1].append(body)
-        if not more:
-            del self._open[xid]
-            asked[0].resolve(asked[1])
+        if more:
+            return None
+        del self._open[xid]
+        asked[0].resolve(asked[1])
+        return asked[1]
 
     def error(self, xid: int, text: str) -> None:
         asked = self._open.pop(xid, None)
@@ -253,8 +256,10 @@ class Connection(Datapath):  # type: ignore[misc]
                 if changed and self.on_foreign_change is not None:
                     self.on_foreign_change(changed)
                 return
-            if part != of.MP_PORT_DESC:
-                self.requests.part(xid, frame[16:], bool(flags & of.MP_MORE))
+            if part != of.MP_PORT_DESC or self.admitted:
+                answer = self.requests.part(xid, frame[16:], bool(flags & of.MP_MORE))
+                if part == of.MP_PORT_DESC and answer is not None:
+                    self._take_ports(b"".join(answer))
                 return
         elif kind in (of.BARRIER_REPLY, of.EXPERIMENTER, of.ROLE_REPLY, of.ECHO_REPLY):
             self.requests.part(xid, frame[8:], False)
@@ -273,6 +278,11 @@ class Connection(Datapath):  # type: ignore[misc]
         self._to_osken(frame, xid)
         if kind == of.PORT_STATUS and self.on_ports is not None:
             self.on_ports()
+
+    def _take_ports(self, body: bytes) -> None:
+        """These are all the ports. Done by the reader, so that what a later port status says stays."""
+        ports = [self.ofproto_parser.OFPPort.parser(body, offset) for offset in range(0, len(body), guard.PORT)]
+        self.ports = {port.port_no: port for port in ports}
 
     def _to_osken(self, frame: bytes, xid: int) -> None:
         """As os-ken's own reader does with every message."""

@@ -35,6 +35,10 @@ class OpenFlowSwitch:
         return {port.name.decode("utf-8", "replace").rstrip("\0"): number
                 for number, port in self._connection.ports.items() if number < of.PORT_MAX}
 
+    def read_links(self) -> dict[str, int]:
+        self._connection.ask(codec.port_descriptions_request())
+        return self.links()
+
     def dump(self) -> list[FlowCount]:
         return self._flow_stats(codec.flow_stats_request())
 

@@ -7,7 +7,7 @@ import pytest
 
 from naas_sdn.db import counters, status
 from naas_sdn.db.session import Database
-from naas_sdn.service import plugging
+from naas_sdn.service import hypervisors, plugging
 from tests.support.database import ADMIN, Cloud
 
 
@@ -62,6 +62,30 @@ def test_errors_of_several_sources_are_told_together_and_end_one_by_one(cloud_db
         assert status.errors_of(session, "port", [port]) == {port: "clash; refused"}
     assert report("hv1", None) == "ERROR"
     assert report("compiler", None) == "DOWN"
+
+
+def test_an_error_ends_with_its_object_and_with_the_hypervisor_that_told_it(cloud_db: Cloud,
+                                                                            database: Database) -> None:
+    network, _ = cloud_db.network()
+    port = cloud_db.port(network)
+
+    def left() -> set[tuple[str, str]]:
+        with database.read() as session:
+            return {(kind, source) for kind, identifier in (("network", network), ("port", port), ("hypervisor", "hv1"))
+                    for source in status.errors_of(session, kind, [identifier]).values()}
+
+    with database.write() as session:
+        for source in ("hv1", "hv2"):
+            status.report_error(session, "port", port, source, source)
+            status.report_error(session, "network", network, source, source)
+        status.report_error(session, "hypervisor", "hv1", "compiler", "compiler")
+    cloud_db.delete("ports", port)
+    assert left() == {("network", "hv1; hv2"), ("hypervisor", "compiler")}
+    with database.write() as session:
+        hypervisors.remove(session, "hv1")
+    assert left() == {("network", "hv2")}
+    cloud_db.delete("networks", network)
+    assert left() == set()
 
 
 def test_counters_only_grow(cloud_db: Cloud, database: Database) -> None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import Any
@@ -17,6 +18,7 @@ from naas_sdn.model.values import Fact, Hypervisor, Network, Port
 from naas_sdn.pipeline.flow import Flow, match
 from naas_sdn.pipeline.program import Compiled, Program
 from naas_sdn.pipeline.tables import Table
+from naas_sdn.southbound import codec
 from tests.support import topologies
 from tests.support.compiled import ReadableCompiler
 from tests.support.topologies import ALL, apps, vm
@@ -99,6 +101,35 @@ def test_one_more_port_compiles_a_number_of_scopes_that_does_not_depend_on_the_n
     before = len(app.compiled)
     compiler.apply(vm(size + 1, 1, 2, ()))
     assert len(app.compiled) - before == 3  # the port, its neighbour entry, the copies on its hypervisor
+
+
+@pytest.mark.parametrize("hosts", [2, 50])
+def test_a_neighbour_s_flow_is_encoded_once_however_many_hypervisors_hold_it(hosts: int) -> None:
+    """Only what is a hypervisor's own is encoded for it."""
+    encoded: Counter[Flow] = Counter()
+
+    def encode(flow: Flow) -> bytes:
+        encoded[flow] += 1
+        return codec.add_flow(flow)
+
+    compiler = Compiler([L2Switch("vxlan0", 100)], encode)
+    compiler.apply(topologies.network(1))
+    for number in range(1, hosts + 1):
+        compiler.apply([*topologies.hypervisor(number), *vm(number, 1, number, ())])
+    replicas = [Replica(compiler, f"hv{number}") for number in range(1, hosts + 1)]
+
+    def times(number: int) -> tuple[set[int], set[int]]:
+        """How often the flows of a neighbour were encoded, and how many hypervisors are to hold each."""
+        held = Counter(name for replica in replicas for name in replica.desired()[0])
+        program = compiler.group(Group("ports", "net1")).programs[Scope("neighbour", f"port{number}", remote=True)]
+        return ({count for flow, count in encoded.items() if codec.add_flow(flow) in program.wire},
+                {held[name] for name in program.names()})
+
+    assert times(1) == ({1}, {hosts})
+    before = encoded.copy()
+    compiler.apply(vm(hosts + 1, 1, 1, ()))
+    assert times(hosts + 1) == ({1}, {hosts})
+    assert (encoded - before).total() < 20, "one port more costs the same on any number of hypervisors"
 
 
 def test_a_hypervisor_is_interested_in_what_it_hosts_and_routes_to_and_in_nothing_else() -> None:

@@ -119,7 +119,8 @@ def test_far_behind_is_told_by_a_dump(monkeypatch: pytest.MonkeyPatch) -> None:
     assert in_step(replica, table)
 
 
-def test_a_refused_program_leaves_the_last_good_one_until_it_changes() -> None:
+@pytest.mark.parametrize("by_dump", [False, True])
+def test_a_refused_program_leaves_the_last_good_one_until_it_changes(*, by_dump: bool) -> None:
     compiler = ReadableCompiler(apps())
     compiler.apply(topologies.limited())
     table, replica = Table(), Replica(compiler, "hv1")
@@ -138,6 +139,7 @@ def test_a_refused_program_leaves_the_last_good_one_until_it_changes() -> None:
     assert in_step(replica, table)
     assert not any(flow in table.dump() for flow in ((f.table, f.cookie) for f in refused))
     assert table.dump() != good, "the others went on"
+    replica.synced = not by_dump
     compiler.apply([(Key("vif", "port14"), None)])
     sync(replica, table)
     assert not replica.stuck

@@ -16,12 +16,14 @@ from naas_sdn.engine.engine import Engine
 from naas_sdn.engine.renderings import Renderings
 from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact
+from naas_sdn.model.values import Attachment, Fact, Link
 from naas_sdn.pipeline.flow import Flow, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import IN, Reason, Table
 from naas_sdn.service import hypervisors
 from naas_sdn.southbound import codec
+from naas_sdn.southbound import constants as of
+from naas_sdn.southbound.connection import Connection
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
 from tests.support.fleet import listening, until
@@ -44,7 +46,7 @@ class Cloud:
 
 
 class Refused:
-    """An app whose flow for port21 names a meter that nobody makes."""
+    """An app whose flow for port21 names a meter that nobody makes, as long as the port has port security."""
 
     name = "refused"
     tables = frozenset((Table.ROUTER_IN,))
@@ -59,7 +61,8 @@ class Refused:
         port = view.port(scope.id)
         if port is None:
             return Program()
-        return Program((Flow(Table.ROUTER_IN, 7, match({IN: port.key}), meter=4711 if scope.id == "port21" else None),))
+        bad = scope.id == "port21" and port.port_security
+        return Program((Flow(Table.ROUTER_IN, 7, match({IN: port.key}), meter=4711 if bad else None),))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
@@ -111,8 +114,7 @@ def test_what_somebody_else_changes_is_undone_at_once(cloud: Cloud, interference
 def test_an_audit_finds_what_no_monitor_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first look learns how the switch shows its flows; the second one finds a difference."""
     before = cloud.flows()
-    [switch] = cloud.engine.switches()
-    assert isinstance(switch, OpenFlowSwitch)
+    switch = switch_of(cloud)
     looks: list[list[FlowCount]] = []
     look = switch.dump
     monkeypatch.setattr(switch, "dump", lambda: looks.append(look()) or looks[-1])
@@ -123,6 +125,42 @@ def test_an_audit_finds_what_no_monitor_told(cloud: Cloud, monkeypatch: pytest.M
     assert cloud.flows() != before
     cloud.engine.changed_behind(switch, ())
     until(lambda: cloud.flows() == before)
+
+
+def switch_of(cloud: Cloud) -> OpenFlowSwitch:
+    [switch] = cloud.engine.switches()
+    assert isinstance(switch, OpenFlowSwitch)
+    return switch
+
+
+def deaf_to(kind: int, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch's messages of this type are lost on the way."""
+    handle = connection._handle
+    monkeypatch.setattr(connection, "_handle", lambda frame: None if frame[1] == kind else handle(frame))
+
+
+@pytest.fixture
+def audited(database: Database) -> Iterator[Cloud]:
+    """As `cloud`, with an audit whenever nothing has happened for a while."""
+    with running(Engine(database, topologies.apps(), codec.add_flow, audit=0.1), database) as made:
+        yield made
+
+
+def test_a_lost_port_status_heals_at_the_next_audit(audited: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = audited.engine.compiler.store
+    deaf_to(of.PORT_STATUS, switch_of(audited)._connection, monkeypatch)
+    audited.ovs.add_port("tap99", 99)
+    until(lambda: store.fact(Key("link", ("hv1", "tap99"))) == Link("hv1", "tap99", 99))
+    audited.ovs.vsctl("del-port", "tap21")
+    until(lambda: store.fact(Key("link", ("hv1", "tap21"))) is None)
+    until(lambda: in_step(audited.engine, audited.ovs))
+
+
+def test_a_flow_that_went_unheard_is_back_at_the_next_audit(audited: Cloud) -> None:
+    before = audited.flows()
+    switch_of(audited)._connection.on_foreign_change = None
+    audited.ovs.ofctl("del-flows", "table=60")
+    until(lambda: audited.flows() == before)
 
 
 def test_ours_are_not_foreign(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,17 +214,28 @@ def registered(database: Database) -> list[tuple[str, str, str]]:
         return [(row.name, row.datapath_id, row.vtep) for row in hypervisors.listed(session)]
 
 
-def test_a_refused_flow_is_that_object_s_error_and_the_others_go_on(database: Database) -> None:
+def test_a_refused_flow_is_that_object_s_error_until_it_is_taken_and_the_others_go_on(database: Database) -> None:
     apps = [app for app in topologies.apps() if app.name != "l3router"]
     engine = Engine(database, [*apps, Refused()], codec.add_flow)
     engine.apply(topologies.routed())
+    with database.write() as session:
+        status.report_error(session, "port", "port31", "hv1", "what the last controller saw")
+
+    def errors() -> dict[str, str]:
+        with database.read() as session:
+            return status.errors_of(session, "port", ["port21", "port31", "port41"])
+
     with listening(engine) as south, DummySwitch(1, "hv1;vtep=10.200.0.1") as ovs:
         ovs.add_port("tap21", 31)
         ovs.add_port("tap41", 51)
         ovs.set_controller(f"tcp:127.0.0.1:{south.port}")
         until(lambda: "table=45, n_packets=0, n_bytes=0, priority=7,reg1=0x411" in ovs.ofctl("dump-flows"))
         assert "priority=7,reg1=0x3fd" not in ovs.ofctl("dump-flows")
-    with database.read() as session:
-        errors = status.errors_of(session, "port", ["port21", "port41"])
-    assert set(errors) == {"port21"}
-    assert "hv1" in errors["port21"]
+        until(lambda: errors() and errors().keys() == {"port21"})
+        assert "hv1" in errors()["port21"]
+        engine.apply(topologies.vm(21, 2, 1, security=False))
+        until(lambda: "priority=7,reg1=0x3fd" in ovs.ofctl("dump-flows"))
+        until(lambda: errors() == {})
+        engine.apply(topologies.vm(21, 2, 1))
+        until(errors)
+    until(lambda: errors() == {})

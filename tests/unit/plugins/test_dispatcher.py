@@ -65,6 +65,22 @@ def test_a_commit_wakes_it(cloud_db: Cloud, database: Database) -> None:
     thread.kill()
 
 
+def test_a_commit_that_nobody_told_of_is_found(cloud_db: Cloud, database: Database,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost nudge, as of an API process that died after its commit, heals at the next look."""
+    monkeypatch.setattr(dispatcher, "POLL", 0.02)
+    listener = Listener("a", "network")
+    following = Dispatcher(database, [listener])
+    following.load()
+    thread = runtime.spawn(following.run)
+    assert database.on_commit == []
+    network, _ = cloud_db.network()
+    until(lambda: Key("network", network) in listener.facts)
+    cloud_db.delete("networks", network)
+    until(lambda: listener.facts[Key("network", network)] is None)
+    thread.kill()
+
+
 def test_one_that_fails_shows_it_is_told_the_latest_and_heals(cloud_db: Cloud, database: Database) -> None:
     network, _ = cloud_db.network()
     good, bad = Listener("good", "network"), Listener("bad", "network")

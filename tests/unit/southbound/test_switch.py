@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from naas_sdn.pipeline.flow import Controller, DecTtl, Flow, InPort, Output, Rec
 from naas_sdn.pipeline.program import Delta, Meter
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec
+from naas_sdn.southbound import constants as of
 from naas_sdn.southbound.app import Southbound
 from naas_sdn.southbound.switch import OpenFlowSwitch
 from tests.support import topologies
@@ -143,6 +145,60 @@ def test_thousands_of_flows_go_through(south: tuple[Southbound, RecordingFleet],
     assert {count.cookie for count in switch.dump()} == {flow.cookie for flow in flows}
     switch.push(Delta(remove=tuple((flow.table, flow.cookie) for flow in flows)))
     assert switch.dump() == []
+
+
+ATOMIC, ORDERED = 1, 2
+"""The flags of a bundle (OpenFlow ONF extension 230, ofp_bundle_flags)."""
+
+
+def sent_by(switch: OpenFlowSwitch, delta: Delta, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The messages that are written to the socket while `delta` is pushed, echo requests left out."""
+    sock, written = switch._connection.socket, bytearray()
+    write = sock.sendall
+
+    def sendall(data: bytes) -> None:
+        written.extend(data)
+        write(data)
+
+    monkeypatch.setattr(sock, "sendall", sendall)
+    switch.push(delta)
+    monkeypatch.undo()
+    messages = []
+    while written:
+        size = int.from_bytes(written[2:4])
+        messages.append(bytes(written[:size]))
+        del written[:size]
+    return [message for message in messages if message[1] not in (of.ECHO_REQUEST, of.ECHO_REPLY)]
+
+
+def test_adds_go_before_deletes_in_one_atomic_and_ordered_bundle_between_meters(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing drops meanwhile: no moment has neither flow, none has a flow whose meter is away."""
+    switch = connected(south)
+    old, kept, new = (flow_mod(Flow(Table.L2, 5, match(metadata=number))) for number in (1, 2, 3))
+    switch.push(Delta(add=(old, kept), meters=(Meter(7, 1000, 300),)))
+    delta = Delta(add=(new, flow_mod(Flow(Table.FROM_QOS, 5, match(reg1=1), goto=Table.COPY, meter=8))),
+                  remove=((old.table, old.cookie), (kept.table, kept.cookie)),
+                  meters=(Meter(8, 1000, 300),), drop_meters=(7,))
+    told = []
+    for message in sent_by(switch, delta, monkeypatch):
+        match message[1]:
+            case of.METER_MOD:
+                told.append({0: "add", 1: "modify", 2: "delete"}[int.from_bytes(message[8:10])] + " meter")
+            case of.BARRIER_REQUEST:
+                told.append("barrier")
+            case of.EXPERIMENTER:
+                experimenter, kind, bundle, _, flags = struct.unpack_from("!IIIHH", message, 8)
+                assert (experimenter, bundle, flags) == (0x4F4E4600, 1, ATOMIC | ORDERED)
+                if kind == of.BUNDLE_CONTROL:
+                    told.append({0: "open", 4: "commit"}[int.from_bytes(message[20:22])])
+                else:
+                    # A flow-mod begins where this message's own 24 bytes end; its command is byte 25.
+                    told.append({0: "add", 3: "delete"}[message[24 + 25]])
+            case other:
+                told.append(f"message type {other}")
+    assert told == ["add meter", "barrier", "open", "add", "add", "delete", "delete", "barrier", "commit",
+                    "delete meter", "barrier"]
 
 
 def test_nothing_to_do_sends_nothing(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
