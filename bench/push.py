@@ -9,7 +9,6 @@ from naas_sdn import runtime
 runtime.start()
 
 import sys  # noqa: E402
-from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
 from bench.clouds import a_port, cloud  # noqa: E402
@@ -50,8 +49,7 @@ def measure(ports: int) -> list[Row]:
         assert isinstance(switch, OpenFlowSwitch)
 
         def sync() -> Delta:
-            have = Counter((count.table, count.cookie) for count in switch.dump())
-            plan = replica.plan_from_dump(have, switch.meters())
+            plan = replica.plan_from_dump(switch.dump(), switch.meters())
             switch.push(plan.delta)
             replica.acknowledge(plan)
             return plan.delta

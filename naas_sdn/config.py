@@ -35,6 +35,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                      help="Seconds a new connection has to finish TLS, HELLO and the features reply."),
         cfg.FloatOpt("echo_interval", default=3.0, min=0.1, help="Seconds between echo requests to a switch."),
         cfg.IntOpt("echo_misses", default=2, min=1, help="Unanswered echo requests before a switch is down."),
+        cfg.FloatOpt("check_interval", default=8.0, min=0.1,
+                     help="Seconds in which every switch is asked how many flows its tables have, and for its meters."),
+        cfg.FloatOpt("audit_interval", default=300.0, min=0.1,
+                     help="Seconds in which every switch's whole table is compared."),
+        cfg.FloatOpt("audit_share", default=0.018, min=0.001, max=1,
+                     help="The part of a core that comparing may take; reading the sockets comes on top. Where that is "
+                          "too little for audit_interval, a round takes longer."),
         cfg.BoolOpt("auto_register", default=False,
                     help="Register unknown hypervisors by what their dp_desc says. For labs only."),
         cfg.StrOpt("tunnel_interface", default="vxlan0", help="Name of the tunnel port on every hypervisor."),

@@ -20,7 +20,7 @@ from naas_sdn.engine.subscribers import Subscribers
 from naas_sdn.model.store import Key, Store, View
 from naas_sdn.model.values import Fact
 from naas_sdn.pipeline.flow import Flow, SetField
-from naas_sdn.pipeline.program import Compiled, Encode, Meter
+from naas_sdn.pipeline.program import Compiled, Encode, Meter, Name
 from naas_sdn.pipeline.tables import DROPS, REASON, RETURNS, Table, next_table
 
 LOG = logging.getLogger(__name__)
@@ -240,6 +240,15 @@ class Compiler:
             group = self._placed[scope]
             self.groups[group].replace(scope, program)
             work.touched.add(group)
+
+    def texts(self, scope: Scope) -> dict[Name, str]:
+        """The scope's flows, compiled anew, as ovs-ofctl(8) has them; none when it does not compile."""
+        try:
+            flows = list(misses()) if scope == MISSES else self._compile(View(self.store, scope.host), scope)[0]
+        except Exception:  # an app's bug, which `faults` tells of
+            LOG.exception("scope %s cannot be shown", scope)
+            return {}
+        return {name: str(flow) for flow in flows for name in Compiled.of((flow,), (), self._encode).names()}
 
     def _compile(self, view: View, scope: Scope) -> tuple[list[Flow], list[Meter]]:
         flows: list[Flow] = []

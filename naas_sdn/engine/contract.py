@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from naas_sdn.errors import NaasError
-from naas_sdn.pipeline.program import Delta, FlowMod, Meter
+from naas_sdn.pipeline.program import Delta, FlowMod, Meter, Name
 
 
 class Refused(NaasError):
-    """The switch would not take these flows or meters; nothing of the bundle was applied."""
+    """The switch would not take these flows or meters; nothing of the bundle was applied.
 
-    def __init__(self, flows: tuple[tuple[FlowMod | Meter, str], ...]) -> None:
-        super().__init__("; ".join(f"{flow}: {reason}" for flow, reason in flows))
+    No flows: it would not say which; `reason` is what it did say.
+    """
+
+    def __init__(self, flows: tuple[tuple[FlowMod | Meter, str], ...], reason: str = "") -> None:
+        super().__init__("; ".join(f"{flow}: {reason}" for flow, reason in flows) or reason)
         self.flows = flows
 
 
@@ -33,17 +36,24 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class FlowCount:
-    """One flow of a dump: its names and what it has counted, in packets and octets.
-
-    `rendering` is a fingerprint of how the switch shows it; it has no meaning outside this process.
-    """
+    """What a flow has counted, in packets and octets."""
 
     table: int
     cookie: int
     packets: int
     octets: int
-    seconds: float
-    rendering: int
+
+
+@dataclass(slots=True)
+class Dump:
+    """Every flow of a switch by (table, cookie), with the fingerprint of what it is.
+
+    `doubled` are names that several flows have; `seconds` is the CPU time that reading took.
+    """
+
+    flows: dict[Name, int] = field(default_factory=dict)
+    doubled: set[Name] = field(default_factory=set)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +74,14 @@ class Switch(Protocol):
     def read_links(self) -> dict[str, int]:
         """OpenFlow port by interface name, as the switch itself tells when asked."""
 
-    def dump(self) -> list[FlowCount]:
-        """Every flow."""
+    def dump(self) -> Dump:
+        """Every flow; others may run meanwhile."""
 
     def counts(self, tables: Collection[int]) -> list[FlowCount]:
         """The flows of these tables."""
+
+    def table_counts(self) -> dict[int, int]:
+        """How many flows each table has, if any."""
 
     def meters(self) -> dict[int, Meter]:
         """By number, the virtual ones included."""
@@ -107,5 +120,5 @@ class Fleet(Protocol):
 
     def packet_in(self, switch: Switch, punt: Punt) -> None: ...
 
-    def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
+    def changed_behind(self, switch: Switch, flows: Collection[Name]) -> None:
         """Somebody else added, changed or deleted these flows, by table and cookie."""

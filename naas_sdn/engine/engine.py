@@ -10,11 +10,12 @@ from naas_sdn.apps.contract import App, PacketIn, Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.db.session import Session as Transaction
+from naas_sdn.engine.audit import AuditLog, subject
 from naas_sdn.engine.compiler import WIDEST, Compiler
 from naas_sdn.engine.contract import Identity, Punt, Switch
 from naas_sdn.engine.interest import RESUME, target
 from naas_sdn.engine.reports import Reports
-from naas_sdn.engine.session import AUDIT, Session, subject
+from naas_sdn.engine.session import Session
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
 from naas_sdn.pipeline.program import Encode
@@ -52,11 +53,8 @@ class Engine:
     """Implements the seam to the switches (engine/contract.py, Fleet) and the OpenFlow plugins' *apply*."""
 
     def __init__(self, database: Database, apps: Iterable[App], encode: Encode, *, auto_register: bool = False,
-                 widest: int = WIDEST, audit: float = AUDIT) -> None:
-        """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say.
-
-        `audit`: see Session.
-        """
+                 widest: int = WIDEST) -> None:
+        """`encode`, `widest`: see Compiler. `auto_register`: believe what switches that are not registered say."""
         self._database = database
         self._reports = Reports(database)
         self._apps = tuple(apps)
@@ -65,7 +63,7 @@ class Engine:
         self._full_syncs = runtime.Semaphore(FULL_SYNCS)
         self._told: dict[Scope, str] = {}
         self._auto_register = auto_register
-        self._audit = audit
+        self.audit_log = AuditLog()
         self.compiler = Compiler(self._apps, encode, widest)
 
     # Facts, from the plugins
@@ -119,7 +117,7 @@ class Engine:
         if old is not None:
             old.close()
         session = Session(switch, links, self._reports, self.compiler, adopt=self._adopt,
-                          tell_faults=self._tell_faults, full_syncs=self._full_syncs, audit=self._audit)
+                          tell_faults=self._tell_faults, full_syncs=self._full_syncs, log=self.audit_log)
         self._sessions[switch.host] = session
         session.wake()
 
@@ -185,6 +183,10 @@ class Engine:
             runtime.sleep(interval)
             for session in list(self._sessions.values()):
                 session.shed()
+
+    def sessions(self) -> dict[str, Session]:
+        """The loops of the connected switches, by hypervisor."""
+        return dict(self._sessions)
 
     def switches(self) -> list[Switch]:
         return [session.switch for session in self._sessions.values()]

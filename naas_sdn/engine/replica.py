@@ -6,16 +6,18 @@ switch refused is `stuck`: its last good program stays, all others go on, until 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.engine.compiler import Compiler
+from naas_sdn.engine.contract import Dump
+from naas_sdn.engine.difference import Difference
 from naas_sdn.engine.groups import Change, GroupPrograms
 from naas_sdn.engine.interest import Interests
 from naas_sdn.model.values import Port
-from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter
+from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter, Name
 
 
 class Mark(NamedTuple):
@@ -38,6 +40,8 @@ class Plan:
     changes: tuple[Change, ...]
     complete: bool = True
     """Once it is applied, the switch is in step."""
+    holds: tuple[Counter[int], dict[int, Meter]] | None = None
+    """What the switch has then: flows by table, and meters; None: what it has now and the Delta."""
 
     def blame(self, culprits: Iterable[FlowMod | Meter]) -> list[Change]:
         """The changes that these flows and meters are of."""
@@ -48,6 +52,13 @@ class Plan:
                  or any(meter in guilty for meter in change.new.meters))
         ]
 
+    def adding(self) -> list[tuple[Change, tuple[FlowMod, ...]]]:
+        """The changes that add flows, each with those."""
+        added = {flow[:2]: flow for flow in self.delta.add}
+        pairs = ((change, tuple(added[name] for name in change.new.names() if name in added))
+                 for change in self.changes if change.new is not None)
+        return [(change, flows) for change, flows in pairs if flows]
+
 
 class Replica:
     """The state of one switch, as far as it has acknowledged."""
@@ -57,6 +68,9 @@ class Replica:
         self.synced = False
         self.stuck: dict[Scope, Change] = {}
         self.interests = Interests(compiler, host)
+        self.tables: Counter[int] = Counter()
+        """How many flows each table has; and, below, the meters by number. As far as was acknowledged."""
+        self.meters: dict[int, Meter] = {}
         self._compiler = compiler
         self._marks: dict[Group, Mark] = {}
         self._groups: set[Group] = set()
@@ -104,48 +118,68 @@ class Replica:
             self._dirty.add(Group("ports", network_id))
             self._moved = True
 
-    def desired(self) -> tuple[dict[tuple[int, int], FlowMod], dict[int, Meter]]:
-        """All flows by (table, cookie) and all meters by number that the switch should hold now."""
-        flows: dict[tuple[int, int], FlowMod] = {}
+    def desired(self) -> tuple[dict[Name, FlowMod], dict[int, Meter]]:
+        """All flows by name and all meters by number that the switch should hold now."""
+        flows: dict[Name, FlowMod] = {}
         meters: dict[int, Meter] = {}
-        for group in self.groups():
-            wanted = self._wanted(group)
-            for scope, program in self._compiler.group(group).programs.items():
-                if not wanted.has(scope):
-                    continue
-                stuck = self.stuck.get(scope)
-                kept = stuck.old if stuck is not None and stuck.new == program else program
-                if kept is not None:
-                    flows.update((flow[:2], flow) for flow in kept.flow_mods())
-                    meters.update((meter.number, meter) for meter in kept.meters)
+        for _, program in self._kept():
+            flows.update((flow[:2], flow) for flow in program.flow_mods())
+            meters.update((meter.number, meter) for meter in program.meters)
         return flows, meters
 
-    def plan_from_dump(self, have: Counter[tuple[int, int]], meters: Mapping[int, Meter],
-                       drifted: Collection[tuple[int, int]] = ()) -> Plan:
-        """Bring a switch in step that holds these flows, by (table, cookie), and these meters.
+    def compare(self, dump: Dump, meters: Mapping[int, Meter], suspects: Container[Name] = ()) -> Difference:
+        """What a switch with these flows and meters holds other than it should; `suspects` count as changed."""
+        missing: dict[Name, Scope] = {}
+        changed: dict[Name, Scope] = {}
+        by_meter: dict[int, tuple[Meter, Scope]] = {}
+        have, found = dump.flows, 0
+        for scope, program in self._kept():
+            for name, fingerprint in program.fingerprints():
+                shown = have.get(name)
+                if shown is None:
+                    missing[name] = scope
+                    continue
+                found += 1
+                if shown != fingerprint or name in suspects:
+                    changed[name] = scope
+            for meter in program.meters:
+                by_meter[meter.number] = (meter, scope)
+        foreign: tuple[Name, ...] = ()
+        if found != len(have):
+            wanted = {name for _, program in self._kept() for name in program.names()}
+            foreign = tuple(name for name in have if name not in wanted)
+        return Difference(
+            missing, changed, foreign, frozenset(dump.doubled),
+            {number: scope for number, (meter, scope) in by_meter.items() if meters.get(number) != meter},
+            tuple(number for number in meters if number not in by_meter),
+        )
 
-        A (table, cookie) that is there twice is removed first and, by the next plan, added again; one that has
-        drifted is written over.
-        """
-        self._remember(have)
-        groups = self.groups()
-        wanted, wanted_meters = self.desired()
+    def plan_from_dump(self, dump: Dump, meters: Mapping[int, Meter], suspects: Container[Name] = ()) -> Plan:
+        """Bring a switch in step that holds these flows and meters."""
+        self.remember(dump)
+        return self.repair(self.compare(dump, meters, suspects))
+
+    def repair(self, difference: Difference) -> Plan:
+        """Undo it. A name that several flows have is removed first and, by the next plan, added again."""
         marks: dict[Group, Mark | None] = dict.fromkeys(self._marks)
-        marks.update((group, self._wanted(group)) for group in groups)
-        doubled = {key for key, count in have.items() if count > 1}
+        marks.update((group, self._wanted(group)) for group in self.groups())
+        tables: Counter[int] = Counter()
+        meters: dict[int, Meter] = {}
+        add: list[FlowMod] = []
+        mend = {**difference.missing, **difference.changed}
+        mended = set(mend.values())
+        for scope, program in self._kept():
+            tables.update(table for table, _ in program.names())
+            meters.update((meter.number, meter) for meter in program.meters)
+            if scope in mended:
+                add += (flow for flow in program.flow_mods() if flow[:2] in mend)
         changes = tuple(change for group, mark in marks.items() if mark is not None
                         for change in self._compiler.group(group).everything() if mark.has(change.scope))
         there = {change.scope for change in changes}
         changes += tuple(Change(scope, change.old, None) for scope, change in self.stuck.items() if scope not in there)
-        return Plan(
-            Delta(
-                add=tuple(flow for key, flow in wanted.items() if key not in have or key in drifted),
-                remove=tuple(key for key in have if key not in wanted or key in doubled),
-                meters=tuple(meter for number, meter in wanted_meters.items() if meters.get(number) != meter),
-                drop_meters=tuple(number for number in meters if number not in wanted_meters),
-            ),
-            marks, changes, complete=not doubled,
-        )
+        delta = Delta(tuple(add), (*difference.foreign, *difference.doubled.difference(difference.foreign)),
+                      tuple(meters[number] for number in difference.meters), difference.foreign_meters)
+        return Plan(delta, marks, changes, not difference.doubled, (tables, meters))
 
     def plan(self) -> Plan | None:
         """What has changed since the last acknowledged plan; None when only a dump can tell."""
@@ -176,6 +210,14 @@ class Replica:
     def acknowledge(self, plan: Plan) -> None:
         """The switch holds all of `plan`."""
         self.synced = plan.complete
+        if plan.holds is not None:
+            self.tables, self.meters = plan.holds
+        else:
+            self.tables.update(flow.table for flow in plan.delta.add)
+            self.tables.subtract(table for table, _ in plan.delta.remove)
+            self.meters.update((meter.number, meter) for meter in plan.delta.meters)
+            for number in plan.delta.drop_meters:
+                self.meters.pop(number, None)
         for group, mark in plan.marks.items() if plan.complete else ():
             if mark is None:
                 self._marks.pop(group, None)
@@ -192,12 +234,25 @@ class Replica:
         """The switch refused `change.new`; it keeps `change.old`."""
         self.stuck[change.scope] = change
 
-    def _remember(self, have: Counter[tuple[int, int]]) -> None:
+    def remember(self, dump: Dump) -> None:
         """Take what the switch holds of wide networks for what its machines talk to."""
         for network_id in self._compiler.reach.reached(self.host):
             if self.interests.wanted(network_id) is not None:
-                self.interests.keep(network_id, self._compiler.group(Group("ports", network_id)).remote_ports(have))
+                programs = self._compiler.group(Group("ports", network_id))
+                self.interests.keep(network_id, programs.remote_ports(dump.flows))
         self._moved = True
+
+    def _kept(self) -> Iterator[tuple[Scope, Compiled]]:
+        """Every scope that the switch should hold, and its program; of one that is stuck, the last good one."""
+        for group in self.groups():
+            wanted = self._wanted(group)
+            for scope, program in self._compiler.group(group).programs.items():
+                if not wanted.has(scope):
+                    continue
+                stuck = self.stuck.get(scope)
+                kept = stuck.old if stuck is not None and stuck.new == program else program
+                if kept is not None:
+                    yield scope, kept
 
     def _left(self, group: Group) -> list[Change] | None:
         """The removal of what the switch holds of a Group that it no longer subscribes to."""

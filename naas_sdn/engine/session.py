@@ -1,33 +1,36 @@
 """One connected switch: the loop that keeps it in step, and tells the database what it acknowledged.
 
-Start, reconnect, change and audit are this loop: compare (by versions, or by a dump when nothing is known), push,
-acknowledge. It waits for a signal, never for a particular event; whatever went wrong is looked at again.
+Start, reconnect, change, audit and repair are this loop: compare (by versions, or by a dump when nothing is known or
+something tells of a fault), push, acknowledge. It waits for a signal, never for a particular event; whatever went wrong
+is looked at again.
 """
 from __future__ import annotations
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container, Sequence
+from dataclasses import dataclass
 
 from naas_sdn import runtime
 from naas_sdn.apps.contract import Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Session as Transaction
+from naas_sdn.engine.audit import AuditLog, Cause, subject
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Punt, Refused, Switch
-from naas_sdn.engine.renderings import Renderings
+from naas_sdn.engine.difference import Difference
+from naas_sdn.engine.doubts import LIES, Doubts
+from naas_sdn.engine.groups import Change
 from naas_sdn.engine.replica import Plan, Replica
 from naas_sdn.engine.reports import Reports
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Link, Port
+from naas_sdn.pipeline.program import Delta, FlowMod, Name
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.service import plugging
 
 LOG = logging.getLogger(__name__)
-
-DUMP_PAUSE = 0.2
-"""Seconds at least between two dumps of one switch."""
 
 MISSED = 256
 """Packets of one switch that wait for what they missed."""
@@ -35,28 +38,13 @@ MISSED = 256
 RETRY = 1.0
 """Seconds before a step that failed is tried again."""
 
-AUDIT = 300.0
-"""Seconds until a switch that nothing happens to is looked at whole: its ports and its flows."""
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """An operator's question. `tell` gets what differs; None when the switch went before it was asked."""
 
-def subject(scope: Scope) -> tuple[str, str] | None:
-    """The (kind, id) of the object that a tenant or operator knows the scope by."""
-    first, _, second = scope.id.partition(" ")
-    match scope.kind:
-        case "port" | "neighbour":
-            return "port", scope.id
-        case "subnet" | "network":
-            return scope.kind, scope.id
-        case "copies" | "flood":
-            return "network", scope.id
-        case "interface":
-            return "router", first
-        case "peer" | "self":
-            return "hypervisor", scope.id
-        case "member":
-            return "hypervisor", second
-        case _:
-            return None
+    repair: bool
+    tell: Callable[[Difference | None], None]
 
 
 class Session:
@@ -64,10 +52,10 @@ class Session:
 
     def __init__(self, switch: Switch, links: dict[str, int], reports: Reports, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
-                 full_syncs: runtime.Semaphore, audit: float = AUDIT) -> None:
+                 full_syncs: runtime.Semaphore, log: AuditLog) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
 
-        `full_syncs` bounds how many switches are compared and filled whole at once. `audit`: see AUDIT.
+        `full_syncs` bounds how many switches are compared and filled whole at once.
         """
         self.switch = switch
         self._links = links
@@ -76,8 +64,6 @@ class Session:
         self._adopt = adopt
         self._tell_faults = tell_faults
         self._full_syncs = full_syncs
-        self._interval = audit
-        self._audit = False
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -86,12 +72,16 @@ class Session:
         self._told: dict[str, int] = {}
         self._missed: list[tuple[int, Table, Punt]] = []
         self._shed = False
-        self._suspects: set[tuple[int, int]] = set()
-        self._renderings = Renderings()
+        self._log = log
+        self._doubts = Doubts()
+        self._known = False
+        self._checking = False
+        self._audits: list[runtime.Future] = []
+        self._inspections: list[Inspection] = []
+        self._reread = False
         self._refusals: dict[Scope, str] = {}
-        self._shown: dict[Scope, str] | None = None
-        """The refusals that the database has; None: whatever the last session left there."""
-        self._dumped = 0.0
+        self._shown: dict[tuple[str, str], str] | None = None
+        """The errors that the database has; None: whatever the last session left there."""
         self._thread = runtime.spawn(self._run)
 
     @property
@@ -123,24 +113,45 @@ class Session:
         self._shed = self._replica.interests.any
         self._wake.set()
 
-    def distrust(self, flows: Collection[tuple[int, int]]) -> None:
+    def distrust(self, flows: Collection[Name]) -> None:
         """Somebody else touched these flows: compare with a dump, and write them again whatever it shows."""
-        self._suspects.update(flows)
-        self._replica.synced = False
+        self._doubts.add(Cause.MONITOR, flows)
+        self._wake.set()
+
+    def check(self) -> None:
+        """Compare how many flows each table has, and the meters, once the switch is in step."""
+        self._checking = True
+        self._wake.set()
+
+    def audit(self) -> runtime.Future:
+        """Read the ports again, and compare everything; the CPU seconds that it took."""
+        future = runtime.Future()
+        self._audits.append(future)
+        self._reread = True
+        self._doubts.add(Cause.AUDIT)
+        self._wake.set()
+        return future
+
+    def inspect(self, inspection: Inspection) -> None:
+        """Compare everything for an operator, who is told; and repair it if he says so."""
+        self._inspections.append(inspection)
         self._wake.set()
 
     def close(self) -> None:
         self._thread.kill()
         self._replica.close()
+        for future in self._audits:
+            future.fail(Disconnected(f"{self.host} is gone"))
+        for inspection in self._inspections:
+            inspection.tell(None)
 
     def _run(self) -> None:
-        delay: float = 0
+        delay: float | None = None
         while True:
-            if not self._wake.wait(delay or self._interval) and not delay:
-                self._audit = True
+            self._wake.wait(delay)
             try:
                 self._step()
-                delay = 0
+                delay = self._doubts.wait
             except (Disconnected, TimeoutError) as error:
                 LOG.warning("%s: %s", self.host, error)
                 self.switch.close(str(error))
@@ -150,8 +161,11 @@ class Session:
                 delay = RETRY
 
     def _step(self) -> None:
-        if self._audit:
-            self._look_again()
+        if self._reread:
+            self._reread = False
+            links = self.switch.read_links()
+            if links != self._links:
+                self.relink(links)
         if self._links_changed:
             self._links_changed = False
             self._report_links(self._links)
@@ -160,35 +174,19 @@ class Session:
             self._replica.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
         missed, self._missed = self._missed, []
         self._compile()
-        plan = self._plan()
-        while plan is None or plan.delta or not self._replica.synced:
-            if plan is not None:
-                self._push(plan)
-            else:
-                with self._full_syncs:
-                    self._push(self._plan_from_dump())
-            plan = self._plan()
-        self._replica.acknowledge(plan)
-        self._tell_refusals()
+        self._settle()
+        if self._doubts.wait == 0.0:
+            self._replica.synced = False
+            self._settle()
+        if self._checking:
+            self._checking = False
+            self._count()
+        while self._inspections:
+            self._look_for(self._inspections.pop(0))
+        self._tell_errors()
         for number, table, punt in missed:
             self.switch.resume(number, table, punt)
         self._acknowledge_ports()
-
-    def _push(self, plan: Plan) -> None:
-        try:
-            self.switch.push(plan.delta)
-        except Refused as refused:
-            self._quarantine(plan, refused)
-        else:
-            self._replica.acknowledge(plan)
-
-    def _look_again(self) -> None:
-        """Whatever nobody told: the ports are read, and the flows are compared with a dump."""
-        links = self.switch.read_links()
-        if links != self._links:
-            self.relink(links)
-        self._replica.synced = False
-        self._audit = False
 
     def _compile(self) -> None:
         """What is subscribed to and nobody has asked for before; others run in between."""
@@ -197,38 +195,107 @@ class Session:
                 runtime.sleep()
         self._tell_faults()
 
-    def _plan(self) -> Plan | None:
-        return self._replica.plan() if self._replica.synced else None
+    def _settle(self) -> None:
+        """Push until the switch has all that it should."""
+        plan = self._replica.plan() if self._replica.synced else None
+        while plan is None or plan.delta or not self._replica.synced:
+            if plan is not None:
+                self._push(plan)
+            else:
+                with self._full_syncs:
+                    self._look()
+            plan = self._replica.plan() if self._replica.synced else None
+        self._replica.acknowledge(plan)
 
-    def _plan_from_dump(self) -> Plan:
-        # Who fights over a switch must not keep the controller busy.
-        runtime.sleep(max(0.0, self._dumped + DUMP_PAUSE - time.monotonic()))
-        suspects, self._suspects = self._suspects, set()
+    def _push(self, plan: Plan) -> bool:
+        """Whether the switch has taken it; else whoever is guilty is in quarantine."""
+        try:
+            self.switch.push(plan.delta)
+        except Refused as refused:
+            self._quarantine(plan, refused)
+            return False
+        self._replica.acknowledge(plan)
+        return True
+
+    def _look(self) -> None:
+        """Compare with a dump, and repair. What was in step and is not any more is a fault."""
+        cause, suspects = self._doubts.take()
+        difference, seconds = self._compare(suspects)
+        pending = self._replica.plan() if self._known else None
+        faults = list(difference.faults(pending.delta if pending is not None else None))
+        repaired = self._push(self._replica.repair(difference))
+        audits, self._audits = self._audits, []
+        for future in audits:
+            future.resolve(seconds)
+        if not self._known or cause is None:
+            LOG.info("%s: %d flows added, %d changed, %d removed", self.host, len(difference.missing),
+                     len(difference.changed), len(difference.foreign))
+        elif faults:
+            self._log.book(self.host, cause, suspects, faults, repaired)
+            self._doubts.looked([fault.name for fault in faults if fault.name is not None and fault.scope is not None])
+        else:
+            self._doubts.looked(())
+            # Whatever happened to the rows, they are told again.
+            self._told.clear()
+        self._known = self._known or self._replica.synced
+
+    def _compare(self, suspects: Container[Name] = ()) -> tuple[Difference, float]:
+        """With the CPU seconds that it took."""
         dump = self.switch.dump()
-        self._dumped = time.monotonic()
-        have = Counter((count.table, count.cookie) for count in dump)
-        drifted = self._renderings.drifted(dump, suspects)
-        return self._replica.plan_from_dump(have, self.switch.meters(), drifted)
+        meters = self.switch.meters()
+        started = time.thread_time()
+        if not self._known:
+            self._replica.remember(dump)
+        difference = self._replica.compare(dump, meters, suspects)
+        return difference, dump.seconds + time.thread_time() - started
+
+    def _count(self) -> None:
+        """A fault that nobody told of shows in the counts, or in the meters."""
+        if Counter(self.switch.table_counts()) != self._replica.tables or self.switch.meters() != self._replica.meters:
+            self._doubts.add(Cause.COUNT)
+        else:
+            self._doubts.settled()
+
+    def _look_for(self, inspection: Inspection) -> None:
+        difference, _ = self._compare()
+        inspection.tell(difference)
+        if inspection.repair and difference:
+            self._doubts.add(Cause.COMMAND)
+            self._replica.synced = False
+            self._settle()
 
     def _quarantine(self, plan: Plan, refused: Refused) -> None:
-        guilty = plan.blame([culprit for culprit, _ in refused.flows])
+        culprits = [culprit for culprit, _ in refused.flows]
+        guilty = plan.blame(culprits) if culprits else self._search(plan.adding())
         if not guilty:
             raise refused
-        why = "; ".join(sorted({reason for _, reason in refused.flows}))
+        why = "; ".join(sorted({reason for _, reason in refused.flows})) or str(refused)
         for change in guilty:
             LOG.error("%s refuses %s: %s", self.host, change.scope, why)
             self._replica.quarantine(change)
             self._refusals[change.scope] = why
 
-    def _tell_refusals(self) -> None:
-        """Show on the objects concerned what the switch refuses, and nothing more of what it has taken since."""
+    def _tell_errors(self) -> None:
+        """Show on the objects concerned what the switch refuses or does not keep, and nothing more of what is over."""
         self._refusals = {scope: why for scope, why in self._refusals.items() if scope in self._replica.stuck}
-        if self._refusals == self._shown:
-            return
-        self._shown = dict(self._refusals)
         errors = {named: f"refused by hypervisor {self.host}: {why}" for scope, why in self._refusals.items()
                   if (named := subject(scope)) is not None}
-        self._reports.put(lambda session: status.replace_errors(session, self.host, errors), self._report_all)
+        if self._doubts.strikes >= LIES:
+            errors["hypervisor", self.host] = "its switch does not keep what it has acknowledged"
+        if errors != self._shown:
+            self._shown = errors
+            self._reports.put(lambda session: status.replace_errors(session, self.host, errors), self._report_all)
+
+    def _search(self, adding: Sequence[tuple[Change, tuple[FlowMod, ...]]]) -> list[Change]:
+        """Which of these the switch refuses, by halves; what it takes meanwhile it should hold anyway."""
+        try:
+            self.switch.push(Delta(add=tuple(flow for _, flows in adding for flow in flows)))
+        except Refused:
+            if len(adding) <= 1:
+                return [change for change, _ in adding]
+            middle = len(adding) // 2
+            return self._search(adding[:middle]) + self._search(adding[middle:])
+        return []
 
     def _report_links(self, links: dict[str, int]) -> None:
         """Tell the model which interfaces the switch has, and the database which VIFs came and went."""

@@ -53,6 +53,9 @@ class Program:
 Encode = Callable[[Flow], bytes]
 """The flow-mod that adds a flow (OpenFlow 1.3.5 section 7.3.4.1), whose cookie is a hash of all of it."""
 
+Name = tuple[int, int]
+"""The table and cookie of a flow."""
+
 _HEAD = struct.Struct("!2xH4xQ8xB")
 
 
@@ -85,8 +88,16 @@ class Compiled:
             yield FlowMod(table, cookie, wire[offset:offset + size])
             offset += size
 
-    def names(self) -> Iterator[tuple[int, int]]:
-        """(table, cookie) of each flow."""
+    def fingerprints(self) -> Iterator[tuple[Name, int]]:
+        """Each flow's name, and a number for its priority, match and instructions; the same in this process only."""
+        offset, wire = 0, self.wire
+        while offset < len(wire):
+            size, cookie, table = _HEAD.unpack_from(wire, offset)
+            yield (table, cookie), hash((wire[offset + 30:offset + 32], wire[offset + 48:offset + size]))
+            offset += size
+
+    def names(self) -> Iterator[Name]:
+        """Of each flow."""
         offset, wire = 0, self.wire
         while offset < len(wire):
             size, cookie, table = _HEAD.unpack_from(wire, offset)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
-from naas_sdn.engine.contract import FlowCount, Punt
+from naas_sdn.engine.contract import Dump, FlowCount, Punt
 from naas_sdn.pipeline.flow import (
     Action,
     Controller,
@@ -40,7 +40,11 @@ _GOTO = struct.Struct("!HHB3x")
 _APPLY = struct.Struct("!HH4x")
 _NAMED = struct.Struct("!BH")
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHxx")
-_FLOW_STATS = struct.Struct("!HBxII8x4xQQQ")
+_FLOW_STATS = struct.Struct("!HBx20xQQQ")
+_FLOW_NAME = struct.Struct("!HBx20xQ")
+_TABLE_STATS = struct.Struct("!B3xI16x")
+_UNTIMED = bytes(6)
+"""No timeouts, no flags."""
 _EMPTY_MATCH = struct.pack("!HHI", 1, 4, 0)
 _ALL_COOKIE = _UNCOUNTED = 0xFFFFFFFFFFFFFFFF
 _METER_STATS, _PORT_STATS = 40, 112
@@ -76,8 +80,14 @@ def _pad(body: bytes) -> bytes:
     return body + _PADDING[len(body) % 8]
 
 
+_MOVED = {name: _oxm(name) for name in of.FIELDS} | of.NXM_HEADS
+"""Open vSwitch shows what it moves by the older numbers."""
+
+
 def match(fields: Match) -> bytes:
-    body = b"".join([_tlv(*field) for field in fields])
+    """In the order in which Open vSwitch shows it, so that a dump has the same bytes."""
+    body = b"".join([_tlv(*field) for field in fields if field[0] != "metadata"]
+                    + [_tlv(*field) for field in fields if field[0] == "metadata"])
     size = 4 + len(body)
     return b"\0\1" + size.to_bytes(2) + body + _PADDING[size % 8]
 
@@ -105,8 +115,8 @@ def _action(action: Action) -> bytes:
         case SetField():
             return _set_field(action)
         case Move():
-            return _nicira(of.NX_REG_MOVE, struct.pack("!HHHII", action.bits, 0, 0, _oxm(action.source),
-                                                       _oxm(action.target)))
+            return _nicira(of.NX_REG_MOVE, struct.pack("!HHHII", action.bits, 0, 0, _MOVED[action.source],
+                                                       _MOVED[action.target]))
         case Output():
             return struct.pack("!HHIH6x", of.ACTION_OUTPUT, 16, action.port, 0)
         case InPort():
@@ -256,13 +266,42 @@ def flow_stats(body: bytes) -> Iterator[FlowCount]:
     while offset < end:
         if end - offset < 56:
             raise Malformed("half a flow entry")
-        size, table, seconds, nanoseconds, cookie, packets, octets = _FLOW_STATS.unpack_from(body, offset)
+        size, table, cookie, packets, octets = _FLOW_STATS.unpack_from(body, offset)
         if size < 56 or offset + size > end:
             raise Malformed(f"a flow entry of {size} bytes")
-        # Priority, timeouts and flags; then match and instructions.
-        rendering = hash(body[offset + 12:offset + 20] + body[offset + 48:offset + size]) & _ALL_COOKIE
-        yield FlowCount(table, cookie, packets, octets, seconds + nanoseconds / 1e9, rendering)
+        yield FlowCount(table, cookie, packets, octets)
         offset += size
+
+
+def read_flows(body: bytes, dump: Dump) -> None:
+    """Add the entries of one part of a flow statistics reply to `dump`. Raises Malformed."""
+    flows, doubled = dump.flows, dump.doubled
+    offset, end = 0, len(body)
+    while offset < end:
+        if end - offset < 56:
+            raise Malformed("half a flow entry")
+        size, table, cookie = _FLOW_NAME.unpack_from(body, offset)
+        beyond = offset + size
+        if size < 56 or beyond > end:
+            raise Malformed(f"a flow entry of {size} bytes")
+        key = table, cookie
+        if key in flows:
+            doubled.add(key)
+        # As Compiled.fingerprints has it.
+        flows[key] = (hash((body[offset + 12:offset + 14], body[offset + 48:beyond]))
+                      if body[offset + 14:offset + 20] == _UNTIMED else 0)
+        offset = beyond
+
+
+def table_stats_request() -> bytes:
+    return _message(of.MULTIPART_REQUEST, struct.pack("!HH4x", of.MP_TABLE, 0))
+
+
+def table_counts(body: bytes) -> Iterator[tuple[int, int]]:
+    """Of one part of a reply: each table and how many flows it has, if any. Raises Malformed."""
+    if len(body) % _TABLE_STATS.size:
+        raise Malformed(f"table counters of {len(body)} bytes")
+    return (counted for counted in _TABLE_STATS.iter_unpack(body) if counted[1])
 
 
 def meter_config(body: bytes) -> Iterator[Meter]:

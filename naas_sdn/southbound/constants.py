@@ -7,7 +7,7 @@ PACKET_IN, FLOW_REMOVED, PORT_STATUS, PACKET_OUT, FLOW_MOD = 10, 11, 12, 13, 14
 MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = 18, 19, 20, 21
 ROLE_REQUEST, ROLE_REPLY, METER_MOD = 24, 25, 29
 
-MP_DESC, MP_FLOW, MP_PORT_STATS, MP_METER, MP_METER_CONFIG, MP_PORT_DESC = 0, 1, 4, 9, 10, 13
+MP_DESC, MP_FLOW, MP_TABLE, MP_PORT_STATS, MP_METER, MP_METER_CONFIG, MP_PORT_DESC = 0, 1, 3, 4, 9, 10, 13
 MP_EXPERIMENTER = 0xFFFF
 MP_MORE = 1
 
@@ -46,6 +46,10 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     **{f"reg{number}": (_NXM1, number, 4) for number in range(16)}, "xreg4": (_PACKET_REGISTERS, 4, 8),
 }
 """(class, field, bytes) of every field that a flow may use: OpenFlow 1.3.5 section 7.2.3.7, ovs-fields(7)."""
+
+NXM_HEADS = {"eth_dst": 0x0206, "eth_src": 0x0406, "ip_src": 0x0E04, "ip_dst": 0x1004, "arp_spa": 0x2004,
+             "arp_tpa": 0x2204, "arp_sha": 0x12206, "arp_tha": 0x12406, "tun_id": 0x12008}
+"""Nicira's own headers of fields that OpenFlow has named since: ovs-fields(7)."""
 
 ERROR_TYPES = {0: "hello failed", 1: "bad request", 2: "bad action", 3: "bad instruction", 4: "bad match",
                5: "flow mod failed", 12: "meter mod failed", 0xFFFF: "experimenter"}

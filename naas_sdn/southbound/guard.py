@@ -11,8 +11,8 @@ import struct
 from naas_sdn.southbound import constants as of
 
 HEADER = 8
-PORT = 64
-"""Bytes of a port description (OpenFlow 1.3.5 section 7.2.1)."""
+PORT, TABLE = 64, 24
+"""Bytes of a port description, and of a table's counters (OpenFlow 1.3.5 sections 7.2.1, 7.3.5.4)."""
 
 HANDSHAKE_TYPES = frozenset((of.HELLO, of.ERROR, of.ECHO_REQUEST, of.ECHO_REPLY, of.FEATURES_REPLY,
                              of.MULTIPART_REPLY, of.PORT_STATUS))
@@ -20,8 +20,8 @@ HANDSHAKE_TYPES = frozenset((of.HELLO, of.ERROR, of.ECHO_REQUEST, of.ECHO_REPLY,
 
 TYPES = HANDSHAKE_TYPES - {of.HELLO, of.FEATURES_REPLY} | {of.EXPERIMENTER, of.PACKET_IN, of.FLOW_REMOVED,
                                                            of.BARRIER_REPLY, of.ROLE_REPLY}
-MULTIPARTS = frozenset((of.MP_DESC, of.MP_FLOW, of.MP_PORT_STATS, of.MP_METER, of.MP_METER_CONFIG, of.MP_PORT_DESC,
-                        of.MP_EXPERIMENTER))
+MULTIPARTS = frozenset((of.MP_DESC, of.MP_FLOW, of.MP_TABLE, of.MP_PORT_STATS, of.MP_METER, of.MP_METER_CONFIG,
+                        of.MP_PORT_DESC, of.MP_EXPERIMENTER))
 """Those that we ask for."""
 
 SMALLEST = {of.HELLO: 8, of.ERROR: 12, of.ECHO_REQUEST: 8, of.ECHO_REPLY: 8, of.FEATURES_REPLY: 32,
@@ -60,6 +60,8 @@ def check(frame: bytes, *, admitted: bool) -> None:
             raise Malformed(f"multipart type {part} was not asked for")
         if part == of.MP_PORT_DESC and (size - 16) % PORT:
             raise Malformed(f"port descriptions with {size - 16} bytes")
+        if part == of.MP_TABLE and (size - 16) % TABLE:
+            raise Malformed(f"table counters with {size - 16} bytes")
 
 
 def _elements(frame: bytes) -> None:

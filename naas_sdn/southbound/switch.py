@@ -1,9 +1,11 @@
 """One admitted hypervisor: the engine's Switch over a Connection."""
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable
 
-from naas_sdn.engine.contract import FlowCount, Punt, Refused
+from naas_sdn import runtime
+from naas_sdn.engine.contract import Dump, FlowCount, Punt, Refused
 from naas_sdn.pipeline.flow import Output, Resubmit, SetField
 from naas_sdn.pipeline.program import Delta, FlowMod, Meter
 from naas_sdn.pipeline.tables import Table
@@ -39,11 +41,22 @@ class OpenFlowSwitch:
         self._connection.ask(codec.port_descriptions_request())
         return self.links()
 
-    def dump(self) -> list[FlowCount]:
-        return self._flow_stats(codec.flow_stats_request())
+    def dump(self) -> Dump:
+        dump = Dump()
+        for part in self._connection.ask(codec.flow_stats_request()):
+            started = time.thread_time()
+            codec.read_flows(part, dump)
+            dump.seconds += time.thread_time() - started
+            runtime.sleep()
+        return dump
 
     def counts(self, tables: Collection[int]) -> list[FlowCount]:
-        return [count for table in tables for count in self._flow_stats(codec.flow_stats_request(table))]
+        return [count for table in tables for part in self._connection.ask(codec.flow_stats_request(table))
+                for count in codec.flow_stats(part)]
+
+    def table_counts(self) -> dict[int, int]:
+        return {table: flows for part in self._connection.ask(codec.table_stats_request())
+                for table, flows in codec.table_counts(part)}
 
     def meters(self) -> dict[int, Meter]:
         found = {meter.number: meter for part in self._connection.ask(codec.meter_config_request())
@@ -87,9 +100,6 @@ class OpenFlowSwitch:
     def close(self, reason: str) -> None:
         self._connection.end(reason)
 
-    def _flow_stats(self, request: bytes) -> list[FlowCount]:
-        return [count for part in self._connection.ask(request) for count in codec.flow_stats(part)]
-
     def _put_meters(self, meters: Iterable[Meter]) -> None:
         asked: dict[int, Meter] = {}
         for meter in meters:
@@ -132,14 +142,14 @@ class OpenFlowSwitch:
                            15 + SECONDS_A_FLOW * (len(asked) + len(others)))
         except guard.Malformed as error:
             self._raise_refused(asked, others)
-            raise Refused(tuple((flow, str(error)) for flow in delta.add)) from error
+            raise Refused((), str(error)) from error
 
     def _raise_refused(self, asked: dict[int, FlowMod], others: set[int]) -> None:
         errors = self._errors(asked)
         refused = self._errors(dict.fromkeys(others))
         if errors or refused:
             self._connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_DISCARD))
-            raise Refused(tuple((asked[xid], text) for xid, text in errors.items()))
+            raise Refused(tuple((asked[xid], text) for xid, text in errors.items()), "; ".join(refused.values()))
 
     def _errors(self, xids: Iterable[int]) -> dict[int, str]:
         known = self._connection.requests.errors

@@ -31,7 +31,7 @@ def port(compiler: Compiler, number: int) -> Port:
 
 def remote(table: Switch, compiler: Compiler) -> set[int]:
     """The numbers of the ports whose L2 flow to another hypervisor the switch holds."""
-    held = set(table.flows.values())
+    held = table.names()
     group = compiler.groups[next(group for group in compiler.groups if group.kind == "ports")]
     return {int(scope.id.removeprefix("port")) for scope, program in group.programs.items() if scope.remote
             for name in program.names() if name[0] == Table.L2 and name in held}

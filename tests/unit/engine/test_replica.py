@@ -8,10 +8,12 @@ from collections import Counter
 import pytest
 
 from naas_sdn.engine import groups
+from naas_sdn.engine.contract import Dump
+from naas_sdn.engine.difference import Fault, What
 from naas_sdn.engine.replica import Plan, Replica
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
-from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.program import Compiled, Delta, Meter, Name
 from tests.support import topologies
 from tests.support.compiled import ReadableCompiler
 from tests.support.topologies import ALL, apps
@@ -32,7 +34,7 @@ class Table:
     """A switch's tables by OpenFlow's rules: an add replaces table, priority and match; a delete names a cookie."""
 
     def __init__(self) -> None:
-        self.flows: dict[object, tuple[int, int]] = {}
+        self.flows: dict[object, tuple[Name, int]] = {}
         self.meters: dict[int, Meter] = {}
 
     def push(self, delta: Delta) -> None:
@@ -41,19 +43,24 @@ class Table:
             # The meter instruction comes first; it and the match are where they are in every flow-mod.
             place, meter = place_and_meter(sent.wire)
             assert meter is None or meter in self.meters, "a flow names a meter that is not there"
-            self.flows[place] = (sent.table, sent.cookie)
+            [self.flows[place]] = Compiled(sent.wire).fingerprints()
         gone = set(delta.remove)
-        self.flows = {place: key for place, key in self.flows.items() if key not in gone}
+        self.flows = {place: flow for place, flow in self.flows.items() if flow[0] not in gone}
         for number in delta.drop_meters:
             del self.meters[number]
 
-    def dump(self) -> Counter[tuple[int, int]]:
-        return Counter(self.flows.values())
+    def names(self) -> Counter[Name]:
+        return Counter(name for name, _ in self.flows.values())
+
+    def dump(self) -> Dump:
+        return Dump(dict(self.flows.values()), {name for name, count in self.names().items() if count > 1})
 
 
 def in_step(replica: Replica, table: Table) -> bool:
     flows, meters = replica.desired()
-    return table.dump() == Counter(flows.keys()) and table.meters == meters
+    return (table.names() == Counter(flows.keys()) and table.meters == meters == replica.meters
+            and replica.tables == Counter(table for table, _ in flows)
+            and not replica.compare(table.dump(), table.meters))
 
 
 def sync(replica: Replica, table: Table) -> Plan:
@@ -99,8 +106,8 @@ def test_foreign_flows_and_doubles_are_removed() -> None:
     compiler.apply(topologies.one_network())
     table, replica = Table(), Replica(compiler, "hv1")
     sync(replica, table)
-    table.flows["a stranger's"] = (0, 0)
-    table.flows["a copy of ours"] = next(iter(table.dump()))
+    table.flows["a stranger's"] = ((0, 0), 0)
+    table.flows["a copy of ours"] = next(iter(table.flows.values()))
     replica = Replica(compiler, "hv1")
     sync(replica, table)
     sync(replica, table)
@@ -125,7 +132,7 @@ def test_a_refused_program_leaves_the_last_good_one_until_it_changes(*, by_dump:
     compiler.apply(topologies.limited())
     table, replica = Table(), Replica(compiler, "hv1")
     sync(replica, table)
-    good = table.dump()
+    good = table.names()
     facts = dict(topologies.vm(11, 1, 1, qos=None))
     compiler.apply([(Key("port", "port11"), facts[Key("port", "port11")]), *topologies.vm(14, 1, 1)])
     plan = replica.plan()
@@ -137,10 +144,38 @@ def test_a_refused_program_leaves_the_last_good_one_until_it_changes(*, by_dump:
         replica.quarantine(change)
     sync(replica, table)
     assert in_step(replica, table)
-    assert not any(flow in table.dump() for flow in ((f.table, f.cookie) for f in refused))
-    assert table.dump() != good, "the others went on"
+    assert not any(flow in table.names() for flow in ((f.table, f.cookie) for f in refused))
+    assert table.names() != good, "the others went on"
     replica.synced = not by_dump
     compiler.apply([(Key("vif", "port14"), None)])
     sync(replica, table)
     assert not replica.stuck
+    assert in_step(replica, table)
+
+
+def test_each_fault_is_named_with_the_scope_that_it_hurts() -> None:
+    compiler = ReadableCompiler(apps())
+    compiler.apply(topologies.limited())
+    table, replica = Table(), Replica(compiler, "hv1")
+    sync(replica, table)
+    (first, (lost, _)), (second, (changed, _)), (third, (twice, _)) = list(table.flows.items())[:3]
+    del table.flows[first]
+    table.flows[second] = (changed, 0)
+    table.flows["a copy"] = table.flows[third]
+    table.flows["a stranger's"] = ((60, 1), 0)
+    number, meter = next(iter(table.meters.items()))
+    table.meters[number] = Meter(number, meter.rate + 1, meter.burst, meter.packets)
+    table.meters[99] = Meter(99, 1, 1)
+    difference = replica.compare(table.dump(), table.meters)
+    faults = list(difference.faults())
+    assert {(fault.what, fault.table, fault.number) for fault in faults} == {
+        (What.MISSING, *lost), (What.CHANGED, *changed), (What.DOUBLED, *twice), (What.FOREIGN, 60, 1),
+        (What.METER, None, number), (What.FOREIGN_METER, None, 99)}
+    assert all(fault.scope for fault in faults if fault.what in (What.MISSING, What.CHANGED, What.METER))
+    coming = next(flow for flow in replica.desired()[0].values() if flow[:2] == lost)
+    assert Fault(What.MISSING, *lost) not in {
+        fault._replace(scope=None) for fault in difference.faults(Delta(add=(coming,)))}, "about to be added anyway"
+    replica.synced = False
+    while not replica.synced:
+        sync(replica, table)
     assert in_step(replica, table)

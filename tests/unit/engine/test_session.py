@@ -1,6 +1,7 @@
 """The loop of one switch, whole: real engine, real database, real Open vSwitch."""
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.db import status
 from naas_sdn.db.load import load_all
 from naas_sdn.db.session import Database
-from naas_sdn.engine.contract import FlowCount, Identity
+from naas_sdn.engine.audit import Cause
+from naas_sdn.engine.contract import Identity, Refused
+from naas_sdn.engine.difference import What
+from naas_sdn.engine.doubts import LIES, LONGEST, PAUSE
 from naas_sdn.engine.engine import Engine
-from naas_sdn.engine.renderings import Renderings
+from naas_sdn.engine.session import Session
 from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact, Link
+from naas_sdn.model.values import Attachment, Fact, Link, Port
 from naas_sdn.pipeline.flow import Flow, match
-from naas_sdn.pipeline.program import Program
+from naas_sdn.pipeline.program import Delta, Program
 from naas_sdn.pipeline.tables import IN, Reason, Table
 from naas_sdn.service import hypervisors
 from naas_sdn.southbound import codec
@@ -45,7 +49,7 @@ class Cloud:
             for line in self.ovs.ofctl("dump-flows").splitlines() if "actions" in line)
 
 
-class Refused:
+class Refusing:
     """An app whose flow for port21 names a meter that nobody makes, as long as the port has port security."""
 
     name = "refused"
@@ -111,26 +115,99 @@ def test_what_somebody_else_changes_is_undone_at_once(cloud: Cloud, interference
     until(lambda: cloud.flows() == before)
 
 
-def test_an_audit_finds_what_no_monitor_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first look learns how the switch shows its flows; the second one finds a difference."""
-    before = cloud.flows()
-    switch = switch_of(cloud)
-    looks: list[list[FlowCount]] = []
-    look = switch.dump
-    monkeypatch.setattr(switch, "dump", lambda: looks.append(look()) or looks[-1])
-    switch._connection.on_foreign_change = None
-    cloud.engine.changed_behind(switch, ())
-    until(lambda: looks)
-    cloud.ovs.ofctl("mod-flows", "table=60,actions=drop")
-    assert cloud.flows() != before
-    cloud.engine.changed_behind(switch, ())
-    until(lambda: cloud.flows() == before)
-
-
 def switch_of(cloud: Cloud) -> OpenFlowSwitch:
     [switch] = cloud.engine.switches()
     assert isinstance(switch, OpenFlowSwitch)
     return switch
+
+
+def deaf(cloud: Cloud) -> Session:
+    """hv1's loop, to which the flow monitor tells nothing any more."""
+    switch_of(cloud)._connection.on_foreign_change = None
+    return cloud.engine.sessions()["hv1"]
+
+
+def test_an_audit_finds_what_no_monitor_told(cloud: Cloud) -> None:
+    """At its first look, though the cookie is ours and no count differs."""
+    before, session = cloud.flows(), deaf(cloud)
+    cloud.ovs.ofctl("mod-flows", "table=60,actions=drop")
+    assert cloud.flows() != before
+    session.check()
+    assert session.audit().wait(10) > 0
+    assert cloud.flows() == before
+    assert set(cloud.engine.audit_log.faults) == {(What.CHANGED, Cause.AUDIT)}
+
+
+@pytest.mark.parametrize(("interference", "what"), [
+    (("del-flows", "table=60"), What.MISSING),
+    (("add-flow", "table=60,priority=999,actions=drop"), What.FOREIGN),
+    (("del-meter", "meter=slowpath"), What.METER),
+    (("mod-meter", "meter=slowpath,pktps,burst,stats,bands=type=drop rate=7 burst_size=7"), What.METER),
+    (("add-meter", "meter=4000,kbps,bands=type=drop rate=7"), What.FOREIGN_METER),
+])
+def test_a_count_finds_what_no_monitor_told(cloud: Cloud, interference: tuple[str, ...], what: What) -> None:
+    session = deaf(cloud)
+    flows, meters = cloud.flows(), cloud.ovs.ofctl("dump-meters")
+    cloud.ovs.ofctl(*interference)
+    assert (cloud.flows(), cloud.ovs.ofctl("dump-meters")) != (flows, meters)
+    session.check()
+    until(lambda: (cloud.flows(), sorted(cloud.ovs.ofctl("dump-meters").splitlines()))
+          == (flows, sorted(meters.splitlines())))
+    assert set(cloud.engine.audit_log.faults) == {(what, Cause.COUNT)}
+
+
+def test_a_fault_is_one_line_of_the_audit_log_and_a_first_look_is_none(
+        cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    assert not [record for record in caplog.records if record.name == "naas_sdn.audit"]
+    cookie = next(part for line in cloud.flows() if "table=60" in line for part in line.split() if "cookie" in part)
+    cloud.ovs.ofctl("del-flows", f"{cookie.rstrip(',')}/-1,table=60")
+    until(lambda: in_step(cloud.engine, cloud.ovs) and cloud.engine.audit_log.faults)
+    [line] = [json.loads(record.getMessage()) for record in caplog.records if record.name == "naas_sdn.audit"]
+    assert (line["hypervisor"], line["fault"], line["found_by"], line["table"], line["repaired"]) == (
+        "hv1", "flow missing", "monitor", 60, True)
+    assert f"cookie={line['cookie']}" == cookie.rstrip(",")
+    assert line["object"]
+
+
+def test_a_switch_that_keeps_nothing_is_asked_ever_less_and_accused(
+        cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It acknowledges all; ordinary changes go on; once it keeps what it is told, nothing is left of it."""
+    session = deaf(cloud)
+    [switch] = cloud.engine.switches()
+    push, pushed = switch.push, []
+    monkeypatch.setattr(switch, "push", pushed.append)
+    cloud.ovs.ofctl("del-flows", "table=60")
+
+    def accused() -> bool:
+        session.check()
+        with cloud.database.read() as session_:
+            return bool(status.errors_of(session_, "hypervisor", ["hv1"]))
+
+    until(accused)
+    assert LIES <= session._doubts.strikes < 8
+    assert PAUSE < (session._doubts.wait or LONGEST) <= LONGEST
+    monkeypatch.setattr(switch, "push", push)
+    until(lambda: not accused() and in_step(cloud.engine, cloud.ovs), 30)
+
+
+def test_a_flow_refused_without_a_word_is_found_by_halves(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    [switch] = cloud.engine.switches()
+    push = switch.push
+    [port] = [fact for key, fact in topologies.routed() if key == Key("port", "port21")]
+    named = f"{port.mac:012x}" if isinstance(port, Port) else ""
+
+    def surly(delta: Delta) -> None:
+        if any(bytes.fromhex(named) in flow.wire for flow in delta.add):
+            raise Refused((), "bundle failed")
+        push(delta)
+
+    monkeypatch.setattr(switch, "push", surly)
+    cloud.ovs.ofctl("del-flows")
+    session = cloud.engine.sessions()["hv1"]
+    until(lambda: session._replica.stuck and session._replica.synced)
+    assert {scope.id for scope in session._replica.stuck} == {"port21"}
+    held = {line for line in cloud.flows() if "table=60" in line}
+    assert held, "the others went on"
 
 
 def deaf_to(kind: int, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,28 +216,16 @@ def deaf_to(kind: int, connection: Connection, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(connection, "_handle", lambda frame: None if frame[1] == kind else handle(frame))
 
 
-@pytest.fixture
-def audited(database: Database) -> Iterator[Cloud]:
-    """As `cloud`, with an audit whenever nothing has happened for a while."""
-    with running(Engine(database, topologies.apps(), codec.add_flow, audit=0.1), database) as made:
-        yield made
-
-
-def test_a_lost_port_status_heals_at_the_next_audit(audited: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = audited.engine.compiler.store
-    deaf_to(of.PORT_STATUS, switch_of(audited)._connection, monkeypatch)
-    audited.ovs.add_port("tap99", 99)
+def test_a_lost_port_status_heals_at_the_next_audit(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, session = cloud.engine.compiler.store, cloud.engine.sessions()["hv1"]
+    deaf_to(of.PORT_STATUS, switch_of(cloud)._connection, monkeypatch)
+    cloud.ovs.add_port("tap99", 99)
+    session.audit().wait(10)
     until(lambda: store.fact(Key("link", ("hv1", "tap99"))) == Link("hv1", "tap99", 99))
-    audited.ovs.vsctl("del-port", "tap21")
+    cloud.ovs.vsctl("del-port", "tap21")
+    session.audit().wait(10)
     until(lambda: store.fact(Key("link", ("hv1", "tap21"))) is None)
-    until(lambda: in_step(audited.engine, audited.ovs))
-
-
-def test_a_flow_that_went_unheard_is_back_at_the_next_audit(audited: Cloud) -> None:
-    before = audited.flows()
-    switch_of(audited)._connection.on_foreign_change = None
-    audited.ovs.ofctl("del-flows", "table=60")
-    until(lambda: audited.flows() == before)
+    until(lambda: in_step(cloud.engine, cloud.ovs))
 
 
 def test_ours_are_not_foreign(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
@@ -170,20 +235,6 @@ def test_ours_are_not_foreign(cloud: Cloud, caplog: pytest.LogCaptureFixture) ->
     cloud.engine.apply(topologies.routed())
     until(lambda: in_step(cloud.engine, cloud.ovs))
     assert "somebody else" not in caplog.text
-
-
-def test_a_rendering_is_learned_once_and_drift_is_told_once() -> None:
-    def seen(cookie: int, rendering: int) -> FlowCount:
-        return FlowCount(60, cookie, 0, 0, 0.0, rendering)
-
-    renderings = Renderings()
-    assert renderings.drifted([seen(1, 10), seen(2, 20)], ()) == set()
-    assert renderings.drifted([seen(1, 10), seen(2, 21), seen(3, 30)], ()) == {(60, 2)}
-    # What was written over is learned anew.
-    assert renderings.drifted([seen(1, 10), seen(2, 22), seen(3, 30)], ()) == set()
-    # So is a suspect, and what was away.
-    assert renderings.drifted([seen(2, 22), seen(3, 30)], {(60, 3)}) == {(60, 3)}
-    assert renderings.drifted([seen(1, 11), seen(2, 22), seen(3, 31)], ()) == set()
 
 
 def test_a_changed_register_is_asked_again(cloud: Cloud) -> None:
@@ -216,7 +267,7 @@ def registered(database: Database) -> list[tuple[str, str, str]]:
 
 def test_a_refused_flow_is_that_object_s_error_until_it_is_taken_and_the_others_go_on(database: Database) -> None:
     apps = [app for app in topologies.apps() if app.name != "l3router"]
-    engine = Engine(database, [*apps, Refused()], codec.add_flow)
+    engine = Engine(database, [*apps, Refusing()], codec.add_flow)
     engine.apply(topologies.routed())
     with database.write() as session:
         status.report_error(session, "port", "port31", "hv1", "what the last controller saw")

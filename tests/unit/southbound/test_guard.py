@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from os_ken.ofproto import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
 
+from naas_sdn.engine.contract import Dump
 from naas_sdn.southbound import codec, guard
 from naas_sdn.southbound import constants as of
 
@@ -58,6 +59,8 @@ REAL = {
                               + struct.pack("!IH6xIQQIIQQ", 7, 56, 1, 9, 900, 0, 0, 3, 300) * 2),
     "port counters": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_PORT_STATS, 0)
                              + struct.pack("!I4x12QII", 3, 0, 0, 0, 0, 5, (1 << 64) - 1, *[0] * 6, 0, 0)),
+    "tables": message(of.MULTIPART_REPLY, struct.pack("!HH4x", of.MP_TABLE, 0)
+                      + struct.pack("!B3xIQQ", 60, 3, 9, 8) + struct.pack("!B3xIQQ", 61, 0, 9, 8)),
     "updates": message(of.MULTIPART_REPLY, struct.pack("!HH4xII", of.MP_EXPERIMENTER, 0, of.ONF, of.FLOW_MONITOR)
                        + struct.pack("!HHI", 8, 3, 5) + struct.pack("!HHHHHHHBxQ", 24, 0, 0, 5, 0, 0, 4, 60, 77)),
     "packet-in": message(of.PACKET_IN, struct.pack("!IHBBQ", 0xFFFFFFFF, 60, 1, 95, 77)
@@ -67,7 +70,8 @@ REAL = {
     "echo": message(of.ECHO_REQUEST, b"who is there"),
 }
 DECODERS: tuple[Callable[[bytes], Any], ...] = (
-    lambda frame: list(codec.flow_stats(frame[16:])), lambda frame: list(codec.meter_config(frame[16:])),
+    lambda frame: list(codec.flow_stats(frame[16:])), lambda frame: codec.read_flows(frame[16:], Dump()),
+    lambda frame: list(codec.table_counts(frame[16:])), lambda frame: list(codec.meter_config(frame[16:])),
     lambda frame: list(codec.foreign_changes(frame[16:])), lambda frame: codec.description(frame[16:]),
     lambda frame: list(codec.meter_drops(frame[16:])), lambda frame: list(codec.port_drops(frame[16:])),
 )
@@ -114,6 +118,10 @@ def test_decoders_read_what_is_there() -> None:
     [count, *rest] = codec.flow_stats(REAL["flows"][16:])
     assert (count.table, count.cookie, count.packets, count.octets) == (60, 77, 5, 500)
     assert len(rest) == 2
+    dump = Dump()
+    codec.read_flows(REAL["flows"][16:], dump)
+    assert (list(dump.flows), dump.doubled) == ([(60, 77)], {(60, 77)})
+    assert list(codec.table_counts(REAL["tables"][16:])) == [(60, 3)]
     [meter] = codec.meter_config(REAL["meters"][16:])
     assert (meter.number, meter.rate, meter.burst, meter.packets) == (7, 1000, 300, False)
     assert list(codec.foreign_changes(REAL["updates"][16:])) == [(60, 77)]

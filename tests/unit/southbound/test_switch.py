@@ -12,7 +12,7 @@ import pytest
 from naas_sdn.engine.contract import Refused
 from naas_sdn.engine.replica import Replica
 from naas_sdn.pipeline.flow import Controller, DecTtl, Flow, InPort, Output, Recirculate, Resubmit, SetField, match
-from naas_sdn.pipeline.program import Delta, Meter
+from naas_sdn.pipeline.program import Compiled, Delta, Meter
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec
 from naas_sdn.southbound import constants as of
@@ -54,7 +54,12 @@ def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
     switch = connected(south)
     switch.push(Delta(add=tuple(flows.values()), meters=tuple(meters.values())))
     pushed = _flows(ovs)
-    assert Counter((count.table, count.cookie) for count in switch.dump()) == Counter(flows.keys())
+    dump = switch.dump()
+    assert not dump.doubled
+    # Byte for byte, so that a flow that somebody changed is known by its first look.
+    assert dump.flows == {name: fingerprint for flow in flows.values()
+                          for name, fingerprint in Compiled(flow.wire).fingerprints()}
+    assert switch.table_counts() == Counter(table for table, _ in flows)
     assert switch.meters() == meters
     ovs.load([str(compiler.flow(sent)) for sent in flows.values()])
     assert pushed == _flows(ovs)
@@ -92,9 +97,9 @@ def test_replacing_a_flow_keeps_its_counters(south: tuple[Southbound, RecordingF
     new = flow_mod(Flow(Table.CLASSIFY, 5, match(in_port=1), (SetField("reg1", 9),)))
     switch.push(Delta(add=(old,)))
     ovs.appctl("netdev-dummy/receive", "p1", "ff" * 6 + "02" * 6 + "0800" + "00" * 50)
-    until(lambda: switch.dump()[0].packets == 1)
+    until(lambda: switch.counts([Table.CLASSIFY])[0].packets == 1)
     switch.push(Delta(add=(new,), remove=((old.table, old.cookie),)))
-    assert [(count.cookie, count.packets) for count in switch.dump()] == [(new.cookie, 1)]
+    assert [(count.cookie, count.packets) for count in switch.counts([Table.CLASSIFY])] == [(new.cookie, 1)]
 
 
 def test_meters_are_added_changed_and_dropped(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
@@ -106,9 +111,9 @@ def test_meters_are_added_changed_and_dropped(south: tuple[Southbound, Recording
     assert switch.meters() == {7: first, Meter.CONTROLLER: virtual}
     switch.push(Delta(meters=(changed,)))
     assert switch.meters()[7] == changed
-    assert len(switch.dump()) == 1
+    assert len(switch.dump().flows) == 1
     switch.push(Delta(remove=((using.table, using.cookie),), drop_meters=(7,)))
-    assert switch.dump() == []
+    assert switch.dump().flows == {}
     assert set(switch.meters()) == {Meter.CONTROLLER}
 
 
@@ -133,18 +138,18 @@ def test_a_refused_flow_is_named_and_nothing_of_its_bundle_is_applied(
     with pytest.raises(Refused) as caught:
         switch.push(Delta(add=(good, bad)))
     assert [flow for flow, _ in caught.value.flows] == [bad]
-    assert switch.dump() == []
+    assert switch.dump().flows == {}
     switch.push(Delta(add=(good,)))
-    assert len(switch.dump()) == 1
+    assert len(switch.dump().flows) == 1
 
 
 def test_thousands_of_flows_go_through(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
     switch = connected(south)
     flows = tuple(flow_mod(Flow(Table.L2, 5, match(metadata=number))) for number in range(5000))
     switch.push(Delta(add=flows))
-    assert {count.cookie for count in switch.dump()} == {flow.cookie for flow in flows}
+    assert switch.dump().flows.keys() == {(flow.table, flow.cookie) for flow in flows}
     switch.push(Delta(remove=tuple((flow.table, flow.cookie) for flow in flows)))
-    assert switch.dump() == []
+    assert switch.dump().flows == {}
 
 
 ATOMIC, ORDERED = 1, 2
@@ -243,7 +248,7 @@ def test_a_second_claim_to_a_datapath_is_refused_and_the_first_goes_on(
     with DummySwitch(1, "hv1") as thief:
         thief.set_controller(f"tcp:127.0.0.1:{south[0].port}")
         until(lambda: south[0].counts["duplicate"] > before)
-    assert connected(south).dump() == []
+    assert connected(south).dump().flows == {}
 
 
 def test_a_switch_that_stops_answering_is_found(south: tuple[Southbound, RecordingFleet]) -> None:
