@@ -15,8 +15,10 @@ from oslo_config import cfg
 from naas_sdn import runtime
 from naas_sdn.commands.options import open_database
 from naas_sdn.db.session import Database
+from naas_sdn.engine.desk import Desk
 from naas_sdn.engine.engine import Engine
 from naas_sdn.engine.ledger import Ledger
+from naas_sdn.engine.patrol import Patrol
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.plugins.dispatcher import Dispatcher
 from naas_sdn.plugins.openflow import OpenFlow
@@ -51,6 +53,10 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
         threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
     southbound = Southbound(conf, engine)
     ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)
+    options = conf.openflow
+    patrol = Patrol(lambda: engine.sessions().values(), options.check_interval, options.audit_interval,
+                    options.audit_share)
+    threads += [runtime.spawn(patrol.check), runtime.spawn(patrol.audit), runtime.spawn(Desk(database, engine).run)]
     threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent),
                 runtime.spawn(engine.shed_idle, conf.openflow.wide_idle)]
     LOG.info("REST on %s port %d, OpenFlow on %s port %d", conf.api.host, api.getsockname()[1], conf.openflow.host,

@@ -6,6 +6,7 @@ import click
 from naas_sdn.commands.options import configured, open_database
 from naas_sdn.commands.prepare import prepare
 from naas_sdn.config import ConfigOpts
+from naas_sdn.db import status
 from naas_sdn.service import hypervisors
 
 
@@ -47,6 +48,8 @@ def show(conf: ConfigOpts, name: str) -> None:
     with open_database(conf).read() as session:
         for field, value in hypervisors.show(hypervisors.by_name(session, name)).items():
             click.echo(f"{field}: {value}")
+        for error in status.errors_of(session, "hypervisor", [name]).values():
+            click.echo(f"error: {error}")
 
 
 @hypervisor.command()

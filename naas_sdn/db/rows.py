@@ -235,6 +235,17 @@ class ObjectErrorRow(Row):
     reason: Mapped[str] = mapped_column(String(1000))
 
 
+class CheckRow(Row):
+    """An operator's question about one hypervisor's switch, and the controller's answer (db/checks.py)."""
+
+    __tablename__ = "checks"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(String(64))
+    repair: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class JournalRow(Row):
     """Look at this object again. In commit order by `seq`."""
 
