@@ -2,7 +2,8 @@
 
 Switches hv1, hv2, ... connect to the controller on 127.0.0.1:PORT, and again whenever they have lost it. Told a line,
 it answers with one: `events` gives [moment, hypervisor, flow-mods] of every bundle committed since it was last asked
-(moments of CLOCK_MONOTONIC), `state` what the fleet holds.
+(moments of CLOCK_MONOTONIC), `state` what the fleet holds, `{"HYPERVISOR": [KIND, SEED], ...}` does faults and gives
+which were healed since, and which are not yet (bench/fleet/injury.py).
 """
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import time
 from contextlib import suppress
 from ipaddress import IPv4Address
 
+from bench.fleet.injury import Injury, later
 from bench.fleet.switch import Switch
 
 AGAIN = 0.5
@@ -28,9 +30,11 @@ async def run(port: int, count: int, interfaces: int, first: int) -> None:
 
     def committed(switch: Switch, size: int) -> None:
         events.append((time.monotonic(), switch.name, size))
+        injuries[switch.name].look()
 
     names = ["vxlan0", *(f"if{number}" for number in range(1, interfaces + 1))]
     switches = [Switch(number, f"hv{number}", vtep(number), names, committed) for number in range(first, first + count)]
+    injuries = {switch.name: Injury(switch, later) for switch in switches}
     keeping = [asyncio.create_task(_keep(switch, port)) for switch in switches]
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -39,6 +43,13 @@ async def run(port: int, count: int, interfaces: int, first: int) -> None:
         if line.strip() == b"events":
             print(json.dumps(events), flush=True)
             events.clear()
+        elif line.startswith(b"{"):
+            for name, (kind, seed) in json.loads(line).items():
+                injuries[name].inflict(kind, seed)
+            print(json.dumps([[healed for injury in injuries.values() for healed in injury.healed],
+                              {name: injury.kind for name, injury in injuries.items() if injury.kind}]), flush=True)
+            for injury in injuries.values():
+                injury.healed.clear()
         else:
             print(json.dumps({"connected": sum(switch.is_connected for switch in switches),
                               "flows": sum(len(switch.table.flows) for switch in switches),

@@ -10,10 +10,10 @@ from bench.fleet.table import Table
 ONF = 0x4F4E4600
 BUNDLE_CONTROL, BUNDLE_ADD, MONITOR = 2300, 2301, 1870
 COMMIT, DISCARD = 4, 6
-(HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY, PACKET_OUT, FLOW_MOD,
- MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY, METER_MOD) = (
-    0, 1, 2, 3, 4, 5, 6, 13, 14, 18, 19, 20, 21, 29)
-DESC, FLOWS, PORT_STATS, METER_STATS, METERS, PORTS = 0, 1, 4, 9, 10, 13
+(HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY, PORT_STATUS, PACKET_OUT,
+ FLOW_MOD, MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY, METER_MOD) = (
+    0, 1, 2, 3, 4, 5, 6, 12, 13, 14, 18, 19, 20, 21, 29)
+DESC, FLOWS, TABLES, PORT_STATS, METER_STATS, METERS, PORTS = 0, 1, 3, 4, 9, 10, 13
 LARGEST = 60_000
 
 Committed = Callable[["Switch", int], None]
@@ -33,6 +33,10 @@ class Switch(asyncio.Protocol):
         self._buffer = bytearray()
         self._bundle: list[bytes] = []
         self._transport: asyncio.Transport | None = None
+        self.lies = 0
+        """Bundles to acknowledge and not apply."""
+        self.named: set[tuple[int, int]] = set()
+        """Table and cookie of every flow-mod since whoever asks has cleared it."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -70,6 +74,7 @@ class Switch(asyncio.Protocol):
             self._report(xid, body)
         elif kind == METER_MOD:
             self.table.meter_mod(body)
+            self._committed(self, 0)
         elif kind == FLOW_MOD:
             self._apply([struct.pack("!BBHI", 4, FLOW_MOD, 8 + len(body), xid) + body])
         elif kind == EXPERIMENTER and struct.unpack_from("!II", body) == (ONF, BUNDLE_ADD):
@@ -88,8 +93,10 @@ class Switch(asyncio.Protocol):
     def _apply(self, messages: list[bytes]) -> None:
         """All at once; the controller's own changes come back by the flow monitor, as transaction IDs only."""
         seen = []
+        lying, self.lies = self.lies > 0, max(0, self.lies - 1)
         for message in messages:
-            error = self.table.flow_mod(message[8:])
+            self.named.add((message[24], int.from_bytes(message[8:16])))
+            error = None if lying else self.table.flow_mod(message[8:])
             (xid,) = struct.unpack_from("!I", message, 4)
             if error is not None:
                 self._say(ERROR, xid, error + message[:64])
@@ -100,12 +107,27 @@ class Switch(asyncio.Protocol):
         self.mods += len(messages)
         self._committed(self, len(messages))
 
+    def tell(self, event: int, names: Iterable[tuple[int, int]]) -> None:
+        """By the flow monitor, that somebody added (0), deleted (1) or changed (2) these flows."""
+        updates = b"".join(struct.pack("!HHHHHHHBxQ", 24, event, 0, 0, 0, 0, 4, table, cookie)
+                           for table, cookie in names)
+        self._parts(0, 0xFFFF, [struct.pack("!II", ONF, MONITOR) + updates])
+
+    def rename(self, number: int, name: str) -> str:
+        """Give a port another name; the one that it had."""
+        before, self._interfaces[number - 1] = self._interfaces[number - 1], name
+        self._say(PORT_STATUS, 0, struct.pack("!B7x", 2) + self._port(number, name))
+        return before
+
     def _report(self, xid: int, body: bytes) -> None:
         (kind,) = struct.unpack_from("!H", body)
         if kind == DESC:
             self._parts(xid, kind, [bytes(800) + self._description.ljust(256, b"\0")])
         elif kind == FLOWS:
             self._parts(xid, kind, self.table.entries(body[8]))
+        elif kind == TABLES:
+            self._parts(xid, kind, [b"".join(struct.pack("!B3xIQQ", table, count, 0, 0)
+                                             for table, count in self.table.counts().items())])
         elif kind == PORTS:
             self._parts(xid, kind, _joined(self._port(number, name) for number, name in enumerate(self._interfaces, 1)))
         elif kind == PORT_STATS:

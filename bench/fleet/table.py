@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 ADD, DELETE = 0, 3
@@ -49,6 +50,19 @@ class Table:
             self.meters.pop(number, None)
         else:
             self.meters[number] = struct.pack("!HHI", len(body), flags, number) + body[8:]
+
+    def counts(self) -> Counter[int]:
+        """How many flows each table has."""
+        return Counter(table for table, _, _ in self.flows.values())
+
+    def forget(self, place: bytes) -> None:
+        """A flow that somebody deletes."""
+        self._forget(place)
+
+    def change(self, place: bytes) -> None:
+        """A flow that somebody changes: what it does is another thing, its cookie the same."""
+        table, cookie, entry = self.flows[place]
+        self.flows[place] = (table, cookie, entry[:-1] + bytes((entry[-1] ^ 1,)))
 
     def entries(self, table: int) -> Iterator[bytes]:
         """The bodies of flow statistics replies, of one table or of all (255)."""

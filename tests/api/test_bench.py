@@ -8,7 +8,8 @@ import pytest
 
 
 @pytest.mark.parametrize(("module", "size", "figure"), [
-    ("bench.push", "20", "flow-mods/s"), ("bench.api", "3", "plug to ACTIVE"), ("bench.answers", "0.1", "OFFER")])
+    ("bench.push", "20", "flow-mods/s"), ("bench.audit", "400", "CPU a flow"),
+    ("bench.api", "3", "plug to ACTIVE"), ("bench.answers", "0.1", "OFFER")])
 def test_a_bench_prints_its_table(module: str, size: str, figure: str) -> None:
     done = subprocess.run((sys.executable, "-m", module, size), capture_output=True, text=True, check=False,
                           timeout=120)
