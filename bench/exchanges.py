@@ -4,19 +4,15 @@ One hypervisor of the Mininet laboratory (root), the policers lifted. Arguments:
 """
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from bench.report import Row, machine, spread, table
+from bench.report import Row, cpu, machine, spread, table
 from naas_sdn.apps import wire
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build, parse
 from tests.mininet.lab import Lab
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def client(mac: int, exchanges: int, window: int) -> None:
@@ -78,12 +74,6 @@ def measure(exchanges: int, window: int) -> list[Row]:
                 Row(f"{at_once} at once: the switch's CPU an exchange", f"{taken[1]:.0f} us"),
             ]
         return rows
-
-
-def cpu(pid: int) -> float:
-    """Seconds of processor that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def main() -> None:

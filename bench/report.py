@@ -8,9 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,12 @@ def percentile(values: Sequence[float], part: float) -> float:
 def spread(values: Sequence[float]) -> str:
     """p50 and p95 of seconds, in milliseconds."""
     return f"{1000 * percentile(values, 0.5):.1f} / {1000 * percentile(values, 0.95):.1f} ms"
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def peak_memory() -> str:

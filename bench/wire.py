@@ -17,9 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from bench.api import Client
-from bench.exchanges import cpu
 from bench.filling import SHAPES, Filling, place_of
-from bench.report import Row, machine, percentile, table
+from bench.report import Row, cpu, machine, percentile, table
 from tests.support.controller import Controller, free_port
 
 QUIET = 0.05
