@@ -14,8 +14,10 @@ from tests.mininet.lab import eventually
 
 
 def start(module: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", module], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "COLUMNS": "160"})
+    # A terminal's programs hear Ctrl-C; those of a test run in the background inherit that it is ignored.
+    return subprocess.Popen(["env", "--default-signal=INT", sys.executable, "-m", module], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            start_new_session=True, env={**os.environ, "COLUMNS": "160"})
 
 
 def devices() -> set[str]:
