@@ -27,7 +27,7 @@ from tests.support.controller import Controller, free_port, run_command
 from tests.support.openvswitch import CommandFailed
 from tests.support.ovs import DummySwitch
 
-SIMULATED = 6
+SIMULATED = 16
 CHECK, AUDIT = 0.5, 2.0
 PATIENCE = 60.0
 """Seconds after which a fault counts as not healed."""
@@ -37,8 +37,10 @@ KINDS = {"flow deleted, told": 10, "flow changed, told": 10, "flow added, told":
          "barrier lied about": 4}
 """Of simulated switches, and how often each."""
 
-RARE = {"crash": 250, "row half-written": 100, "row that lies": 200, "Open vSwitch": 40}
+RARE = {"crash": 400, "row half-written": 100, "row that lies": 200, "Open vSwitch": 40}
 """One in so many, and at least one each."""
+
+ORPHANED = "any, and the controller killed before it was repaired"
 
 COUNTING = ("duration", "n_packets", "n_bytes")
 
@@ -58,6 +60,7 @@ class Injector:
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
         self.open: dict[str, str] = {}
         self.needless = 0
+        self._orphans: set[str] = set()
         self._controller = controller
         self._fleet = fleet
         self._ovs = ovs
@@ -91,13 +94,15 @@ class Injector:
 
     def _collect(self, new: dict[str, tuple[str, int]]) -> None:
         healed, self.open = self._fleet.ask(json.dumps(new))
-        for _, kind, seconds, needless in healed:
-            self.seconds[kind].append(seconds)
+        for name, kind, seconds, needless in healed:
+            self.seconds[ORPHANED if name in self._orphans else kind].append(seconds)
+            self._orphans.discard(name)
             self.needless += needless
 
     def _crash(self) -> None:
         started = time.monotonic()
         self._controller.kill()
+        self._orphans |= self.open.keys()
         self._controller.start()
         self.seconds["controller killed, to serving"].append(time.monotonic() - started)
 

@@ -35,8 +35,9 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                      help="Seconds a new connection has to finish TLS, HELLO and the features reply."),
         cfg.FloatOpt("echo_interval", default=3.0, min=0.1, help="Seconds between echo requests to a switch."),
         cfg.IntOpt("echo_misses", default=2, min=1, help="Unanswered echo requests before a switch is down."),
-        cfg.FloatOpt("check_interval", default=8.0, min=0.1,
-                     help="Seconds in which every switch is asked how many flows its tables have, and for its meters."),
+        cfg.FloatOpt("check_interval", default=9.0, min=0.1,
+                     help="Seconds in which every switch is asked how many flows its tables have; in four times of it, "
+                          "for its meters."),
         cfg.FloatOpt("audit_interval", default=300.0, min=0.1,
                      help="Seconds in which every switch's whole table is compared."),
         cfg.FloatOpt("audit_share", default=0.018, min=0.001, max=1,

@@ -25,7 +25,7 @@ class Audited(Protocol):
     """What stands for one switch."""
 
     def check(self) -> None:
-        """Compare how many flows each table has, and the meters."""
+        """Compare how many flows each table has, and now and then the meters."""
 
     def audit(self) -> runtime.Future:
         """Compare everything; the CPU seconds that it took."""

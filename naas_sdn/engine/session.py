@@ -32,6 +32,9 @@ from naas_sdn.service import plugging
 
 LOG = logging.getLogger(__name__)
 
+METERS = 4
+"""One check in so many compares the meters too: that costs more than all the counts."""
+
 MISSED = 256
 """Packets of one switch that wait for what they missed."""
 
@@ -75,7 +78,10 @@ class Session:
         self._log = log
         self._doubts = Doubts()
         self._known = False
+        self._stirred = True
+        """There may be more to do than a check."""
         self._checking = False
+        self._checks = 0
         self._audits: list[runtime.Future] = []
         self._inspections: list[Inspection] = []
         self._reread = False
@@ -90,18 +96,19 @@ class Session:
 
     def wake(self) -> None:
         """Something may have changed: look."""
+        self._stirred = True
         self._wake.set()
 
     def relink(self, links: dict[str, int]) -> None:
         """The switch's ports, whole."""
         self._links = links
         self._links_changed = True
-        self._wake.set()
+        self.wake()
 
     def ask(self, asker: str, port: Port) -> None:
         """A machine here, on port `asker`, talks to `port`."""
         self._replica.ask(asker, port)
-        self._wake.set()
+        self.wake()
 
     def resume(self, number: int, table: Table, punt: Punt) -> None:
         """Put a packet back once the switch has what it missed; beyond a limit it is lost."""
@@ -111,12 +118,12 @@ class Session:
     def shed(self) -> None:
         """Forget the remote ports of wide networks that nothing was sent to since the last call."""
         self._shed = self._replica.interests.any
-        self._wake.set()
+        self.wake()
 
     def distrust(self, flows: Collection[Name]) -> None:
         """Somebody else touched these flows: compare with a dump, and write them again whatever it shows."""
         self._doubts.add(Cause.MONITOR, flows)
-        self._wake.set()
+        self.wake()
 
     def check(self) -> None:
         """Compare how many flows each table has, and the meters, once the switch is in step."""
@@ -129,13 +136,13 @@ class Session:
         self._audits.append(future)
         self._reread = True
         self._doubts.add(Cause.AUDIT)
-        self._wake.set()
+        self.wake()
         return future
 
     def inspect(self, inspection: Inspection) -> None:
         """Compare everything for an operator, who is told; and repair it if he says so."""
         self._inspections.append(inspection)
-        self._wake.set()
+        self.wake()
 
     def close(self) -> None:
         self._thread.kill()
@@ -148,9 +155,14 @@ class Session:
     def _run(self) -> None:
         delay: float | None = None
         while True:
-            self._wake.wait(delay)
+            woken = self._wake.wait(delay)
             try:
-                self._step()
+                if self._stirred or not woken:
+                    self._stirred = False
+                    self._step()
+                if self._checking:
+                    self._checking = False
+                    self._count()
                 delay = self._doubts.wait
             except (Disconnected, TimeoutError) as error:
                 LOG.warning("%s: %s", self.host, error)
@@ -158,7 +170,7 @@ class Session:
                 return
             except Exception:
                 LOG.exception("%s: looking again in %s s", self.host, RETRY)
-                delay = RETRY
+                self._stirred, delay = True, RETRY
 
     def _step(self) -> None:
         if self._reread:
@@ -178,9 +190,6 @@ class Session:
         if self._doubts.wait == 0.0:
             self._replica.synced = False
             self._settle()
-        if self._checking:
-            self._checking = False
-            self._count()
         while self._inspections:
             self._look_for(self._inspections.pop(0))
         self._tell_errors()
@@ -250,11 +259,14 @@ class Session:
         return difference, dump.seconds + time.thread_time() - started
 
     def _count(self) -> None:
-        """A fault that nobody told of shows in the counts, or in the meters."""
-        if Counter(self.switch.table_counts()) != self._replica.tables or self.switch.meters() != self._replica.meters:
+        """A fault that nobody told of shows in the counts, or, now and then, in the meters."""
+        self._checks += 1
+        if (Counter(self.switch.table_counts()) != self._replica.tables
+                or (self._checks % METERS == 0 and self.switch.meters() != self._replica.meters)):
             self._doubts.add(Cause.COUNT)
-        else:
+        elif self._doubts.strikes:
             self._doubts.settled()
+            self._tell_errors()
 
     def _look_for(self, inspection: Inspection) -> None:
         difference, _ = self._compare()
@@ -333,7 +345,7 @@ class Session:
         """Look at what there is to report from the beginning."""
         self._links_changed = True
         self._shown = None
-        self._wake.set()
+        self.wake()
 
     def _stuck(self, port_id: str) -> bool:
         return any(scope.id == port_id for scope in (*self._replica.stuck, *self._compiler.faults))

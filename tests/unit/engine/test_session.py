@@ -17,7 +17,7 @@ from naas_sdn.engine.contract import Identity, Refused
 from naas_sdn.engine.difference import What
 from naas_sdn.engine.doubts import LIES, LONGEST, PAUSE
 from naas_sdn.engine.engine import Engine
-from naas_sdn.engine.session import Session
+from naas_sdn.engine.session import METERS, Session
 from naas_sdn.errors import PolicyNotAuthorized
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Link, Port
@@ -150,7 +150,9 @@ def test_a_count_finds_what_no_monitor_told(cloud: Cloud, interference: tuple[st
     flows, meters = cloud.flows(), cloud.ovs.ofctl("dump-meters")
     cloud.ovs.ofctl(*interference)
     assert (cloud.flows(), cloud.ovs.ofctl("dump-meters")) != (flows, meters)
-    session.check()
+    for _ in range(METERS):
+        session.check()
+        until(lambda: not session._checking)
     until(lambda: (cloud.flows(), sorted(cloud.ovs.ofctl("dump-meters").splitlines()))
           == (flows, sorted(meters.splitlines())))
     assert set(cloud.engine.audit_log.faults) == {(what, Cause.COUNT)}
