@@ -11,6 +11,9 @@ from oslo_config import cfg
 
 ConfigOpts = cfg.ConfigOpts
 
+VXLAN_OVERHEAD = 50
+"""Outer IPv4, UDP and VXLAN headers and the inner Ethernet header (RFC 7348 section 5)."""
+
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "database": [
         cfg.StrOpt("connection", default="sqlite:////var/lib/naas-sdn/naas.db",
@@ -73,6 +76,11 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("ipam", default="internal", help="Plugin that allocates addresses."),
     ],
 }
+
+
+def tunnel_mtu(conf: cfg.ConfigOpts) -> int:
+    """Octets of a packet that fit between hypervisors, without the header of its frame."""
+    return int(conf.network.underlay_mtu) - VXLAN_OVERHEAD
 
 
 def load(args: Sequence[str] = (), files: Sequence[str] | None = None) -> cfg.ConfigOpts:

@@ -13,12 +13,14 @@ from naas_sdn.apps.gateways import ways_of
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy
 from naas_sdn.pipeline.flow import (
+    CheckLarger,
     Controller,
     Flow,
     Fork,
     InPort,
     Move,
     Output,
+    Recirculate,
     Resubmit,
     SetField,
     drop,
@@ -30,21 +32,31 @@ from naas_sdn.pipeline.tables import FLAGS, IN, MEMBERS, NET, OUT, REASON, RT, S
 MULTICAST = (1 << 40, 1 << 40)
 """The group bit of an Ethernet address (IEEE 802-2014 section 8.2.2)."""
 
+ETHERNET = 14
+"""Octets of a frame's header: what an MTU does not count."""
+
+IPV4 = 0x0800
+
 FLOOD_LIMIT = 500
 """Hypervisors in one network's flood list. OVS cuts a longer list of actions short without a word (64 kB)."""
 
+_FORGET = Recirculate(IPV4)
+"""Whatever type the frame had: it goes no further than the flow that counts it."""
+
 
 class L2Switch:
-    """Tables CLASSIFY, TUNNEL, MEMBER, ADMIT, L2, COPY, FLOOD, TO_ACL, OUTPUT, TUNNEL_OUT and PUNT."""
+    """Tables CLASSIFY, TUNNEL, MEMBER, ADMIT, L2, COPY, FLOOD, TO_ACL, OUTPUT, TUNNEL_OUT, TOO_LARGE and PUNT."""
 
     name = "l2switch"
     tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.MEMBER, Table.ADMIT, Table.L2, Table.COPY, Table.FLOOD,
-                        Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.PUNT))
+                        Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.TOO_LARGE, Table.PUNT))
     kinds = frozenset(("switch", "peer", "self", "network", "flood", "member", "neighbour", "port", "copies"))
     reasons: frozenset[Reason] = frozenset()
 
-    def __init__(self, tunnel_interface: str, punt_rate: int) -> None:
-        """`punt_rate`: packets a second that one port may send to the controller."""
+    def __init__(self, tunnel_interface: str, tunnel_mtu: int, punt_rate: int) -> None:
+        """`tunnel_mtu`: octets, without a frame's header. `punt_rate`: packets a second of a port to the controller."""
+        self._sized = (CheckLarger(tunnel_mtu + ETHERNET, FLAGS, Flag.LARGE.bit_length() - 1),
+                       SetField(FLAGS, Flag.SIZED, Flag.SIZED))
         self._tunnel_interface = tunnel_interface
         self._punt_rate = punt_rate
 
@@ -88,7 +100,7 @@ class L2Switch:
             case "port":
                 return self._port(view, scope.id)
             case _:
-                return Program(tuple(_copies(view, scope.id)))
+                return Program(tuple(self._copies(view, scope.id)))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
@@ -103,7 +115,9 @@ class L2Switch:
         yield drop(Table.OUTPUT, 200, match({OUT: hypervisor.key}), Reason.NOT_HERE)
         if tunnel is not None:
             yield drop(Table.CLASSIFY, 50, match(in_port=tunnel.number), Reason.TUNNEL_NOT_MEMBER)
-            yield Flow(Table.TUNNEL_OUT, 100, (), (Output(tunnel.number),))
+            yield Flow(Table.TUNNEL_OUT, 120, match({FLAGS: (Flag.LARGE, Flag.LARGE)}), (_FORGET,), Table.TOO_LARGE)
+            yield Flow(Table.TUNNEL_OUT, 110, match({FLAGS: (Flag.SIZED, Flag.SIZED)}), (Output(tunnel.number),))
+            yield Flow(Table.TUNNEL_OUT, 100, (), (*self._sized, Resubmit(Table.TUNNEL_OUT)))
 
     def _port(self, view: View, port_id: str) -> Program:
         here = local_port(view, port_id)
@@ -125,6 +139,25 @@ class L2Switch:
             Flow(Table.OUTPUT, 100, match({OUT: port.key}), (Output(number),)),
             Flow(Table.PUNT, 100, match({IN: port.key}), (Controller(),), meter=punt.number),
         ), (punt,))
+
+    def _copies(self, view: View, network_id: str) -> Iterator[Flow]:
+        network = view.network(network_id)
+        if network is None or view.host is None or not network.admin_up:
+            return
+        local: list[SetField | Resubmit | Fork] = []
+        for port_id in view.attached_on(network_id, view.host):
+            here = local_port(view, port_id)
+            if here is None:
+                continue
+            port = here[0]
+            policy = policy_of(view, port, network)
+            copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
+            local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
+        where = match({NET: network.key}, eth_dst=MULTICAST)
+        # Measured once for all hypervisors, and last: one that is too large ends there.
+        yield Flow(Table.COPY, 100, where, (*local, *self._sized, Resubmit(Table.FLOOD)))
+        yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key}, eth_dst=MULTICAST),
+                   tuple(local))
 
 
 def local_port(view: View, port_id: str) -> tuple[Port, Network, Attachment, int] | None:
@@ -157,6 +190,7 @@ def _peer(view: View, host: str) -> Iterator[Flow]:
 
 def _switch() -> Iterator[Flow]:
     yield Flow(Table.ADMIT, 100, match({FLAGS: (Flag.MEMBER, Flag.MEMBER)}), goto=Table.L2)
+    yield Flow(Table.FLOOD, 200, match({FLAGS: (Flag.LARGE, Flag.LARGE)}), (_FORGET,), Table.TOO_LARGE)
 
 
 def _network(view: View, network_id: str) -> Iterator[Flow]:
@@ -211,22 +245,3 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
         return
     yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, host.key),),
                Table.FROM_COUNT)
-
-
-def _copies(view: View, network_id: str) -> Iterator[Flow]:
-    network = view.network(network_id)
-    if network is None or view.host is None or not network.admin_up:
-        return
-    local: list[SetField | Resubmit | Fork] = []
-    for port_id in view.attached_on(network_id, view.host):
-        here = local_port(view, port_id)
-        if here is None:
-            continue
-        port = here[0]
-        policy = policy_of(view, port, network)
-        copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
-        local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
-    where = match({NET: network.key}, eth_dst=MULTICAST)
-    yield Flow(Table.COPY, 100, where, (Resubmit(Table.FLOOD), *local))
-    yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key}, eth_dst=MULTICAST),
-               tuple(local))

@@ -134,6 +134,22 @@ class DecTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLarger:
+    """Set bit `bit` of `register` when the whole frame has more than `octets`, else clear it.
+
+    Open vSwitch translates what follows twice, and counts a packet on the flows of both ways: what must be counted
+    right has to recirculate.
+    """
+
+    octets: int
+    register: str
+    bit: int
+
+    def __str__(self) -> str:
+        return f"check_pkt_larger({self.octets})->{self.register}[{self.bit}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Recirculate:
     """End the datapath's flow here, so that a meter before acts before what only the slow path can do.
 
@@ -164,7 +180,7 @@ class Fork:
         return f"clone({inner},output(port={self.NOWHERE},max_len=64))"
 
 
-Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | Recirculate | Fork
+Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | CheckLarger | Recirculate | Fork
 
 
 class Flow(NamedTuple):

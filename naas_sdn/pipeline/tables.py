@@ -29,7 +29,8 @@ class Table(IntEnum):
     TO_COUNT = 80     # what a port received
     TO_QOS = 84       # the rate a port may receive
     OUTPUT = 90       # OUT -> local port or tunnel
-    TUNNEL_OUT = 92   # the tunnel port
+    TUNNEL_OUT = 92   # what fits, to the tunnel port
+    TOO_LARGE = 93    # a datapath flow of its own, so that it is counted
     PUNT = 95         # IN -> its meter -> controller
     ANSWER = 96       # IN -> its meter for ARP and echo requests that are answered
     ANEW = 97         # metered: a datapath flow ends here, another begins
@@ -56,6 +57,7 @@ class Reason(IntEnum):
     UNPUNTABLE = 15         # a punt of a port that has no meter
     NO_TUNNEL = 16          # this hypervisor has no tunnel port
     UNANSWERABLE = 17       # a request of a port that has no meter
+    TOO_LARGE = 18          # to another hypervisor, and larger than the tunnel's MTU
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
     UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
@@ -71,6 +73,8 @@ class Flag(IntFlag):
     WIDE = 4     # routed to a network of which this hypervisor holds only some ports
     MEMBER = 8   # came from a hypervisor that may speak for NET
     COPY = 16    # a copy for another hypervisor
+    SIZED = 32   # LARGE says whether it is
+    LARGE = 64   # larger than the tunnel's MTU
 
 
 MEMBERS = 1 << 31
@@ -97,6 +101,7 @@ DROPS: dict[Table, Reason] = {
     Table.L2: Reason.UNKNOWN_UNICAST,
     Table.OUTPUT: Reason.NOT_HERE,
     Table.TUNNEL_OUT: Reason.NO_TUNNEL,
+    Table.TOO_LARGE: Reason.TOO_LARGE,
     Table.PUNT: Reason.UNPUNTABLE,
     Table.ANSWER: Reason.UNANSWERABLE,
     Table.ANEW: Reason.UNANSWERABLE,

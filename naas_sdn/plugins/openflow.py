@@ -21,6 +21,7 @@ from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
+from naas_sdn.config import tunnel_mtu
 from naas_sdn.db.rows import TunnelKeyRow
 from naas_sdn.errors import InvalidInput, NetworkInUse
 from naas_sdn.model.store import Key
@@ -72,8 +73,8 @@ class OpenFlowL2(OpenFlow, L2Plugin):
 
     def apps(self) -> list[App]:
         options = self._conf.openflow
-        return [L2Switch(options.tunnel_interface, options.punt_rate), Security(), Qos(options.slowpath_rate),
-                Accounting()]
+        return [L2Switch(options.tunnel_interface, tunnel_mtu(self._conf), options.punt_rate), Security(),
+                Qos(options.slowpath_rate), Accounting()]
 
     def check(self, session: Session, change: Change) -> None:
         """A network gets its tunnel key with its row."""

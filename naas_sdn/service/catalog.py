@@ -13,15 +13,12 @@ from naas_sdn.service.routes import Routes
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.vifs import Vifs
 
-VXLAN_OVERHEAD = 50
-"""Outer Ethernet, IPv4, UDP and VXLAN headers (RFC 7348 section 5)."""
 
-
-def resources(plugins: Plugins, underlay_mtu: int, tunnel_interface: str) -> dict[str, Resource]:
+def resources(plugins: Plugins, tunnel_mtu: int, tunnel_interface: str) -> dict[str, Resource]:
     """By collection, as rest/resources.py names them."""
     reserved = frozenset((tunnel_interface, BRIDGE))
     return {
-        "networks": Networks(plugins, underlay_mtu - VXLAN_OVERHEAD),
+        "networks": Networks(plugins, tunnel_mtu),
         "ports": Ports(plugins, reserved),
         "vifs": Vifs(plugins, reserved),
         "subnets": Subnets(plugins),

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from naas_sdn.engine.contract import Dump, FlowCount, Punt
 from naas_sdn.pipeline.flow import (
     Action,
+    CheckLarger,
     Controller,
     DecTtl,
     Flow,
@@ -127,6 +128,8 @@ def _action(action: Action) -> bytes:
             return _nicira(of.NX_RESUBMIT_TABLE, struct.pack("!HB3x", of.PORT_IN & 0xFFFF, action.table))
         case DecTtl():
             return struct.pack("!HH4x", of.ACTION_DEC_TTL, 8)
+        case CheckLarger():
+            return _nicira(of.NX_CHECK_LARGER, struct.pack("!HHI", action.octets, action.bit, _oxm(action.register)))
         case Recirculate():
             return (struct.pack("!HHH2x", of.ACTION_PUSH_MPLS, 8, action.MPLS)
                     + struct.pack("!HHH2x", of.ACTION_POP_MPLS, 8, action.eth_type))

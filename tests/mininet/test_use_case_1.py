@@ -1,8 +1,11 @@
 """Use case 1: a tenant makes a private network, configures ports, and runs machines on two hypervisors."""
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from naas_sdn.pipeline.tables import Table
 from tests.mininet.lab import VM, Lab, eventually
 
 TENANTS = ("alice", "mallory")
@@ -76,6 +79,24 @@ def test_number_and_vif_are_shown(lab: Lab, alice: dict[str, VM]) -> None:
         assert vifs[port["id"]]["interface"] == machine.interface
     numbers = [port["number"] for port in ports]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_what_is_too_large_for_the_tunnel_is_dropped_and_counted(lab: Lab, alice: dict[str, VM]) -> None:
+    sender, switch = alice["hv1"], lab.hypervisors[0].ovs
+
+    def dropped() -> int:
+        flows = switch.ofctl("dump-flows", "br-int", f"table={int(Table.TOO_LARGE)}")
+        return sum(map(int, re.findall(r"n_packets=(\d+)", flows)))
+
+    before = dropped()
+    # As from a machine that minds no option of DHCP.
+    sender.inside("ip", "link", "set", "eth0", "mtu", "1500")
+    try:
+        assert sender.ping(alice["hv2"].ip, 3, 0.05, "-s", "1422").received == 3
+        assert sender.ping(alice["hv2"].ip, 3, 0.05, "-s", "1423").received == 0
+    finally:
+        sender.inside("ip", "link", "set", "eth0", "mtu", "1450")
+    eventually(lambda: dropped() == before + 3, "three drops are counted")
 
 
 def test_deleting_a_port_ends_its_traffic(lab: Lab, alice: dict[str, VM]) -> None:

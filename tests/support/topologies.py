@@ -37,7 +37,7 @@ TUNNEL_PORT = 1
 
 def apps() -> list[App]:
     """All that ship, as bootstrap would make them."""
-    return [L2Switch("vxlan0", 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
+    return [L2Switch("vxlan0", 1450, 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
             Security(), Qos(5000), Accounting()]
 
 
@@ -152,10 +152,12 @@ def limited() -> Facts:
 
 def layer2() -> Facts:
     """No subnets: machines bring their own addresses."""
-    yield from hypervisor(1)
+    for number in (1, 2):
+        yield from hypervisor(number)
     yield from network(1)
     yield from vm(11, 1, 1, ())
     yield from vm(12, 1, 1, ())
+    yield from vm(13, 1, 2, ())
 
 
 ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2)}

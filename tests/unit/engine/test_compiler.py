@@ -79,7 +79,7 @@ class Counting(L2Switch):
     """The real app, counting what it is asked to compile."""
 
     def __init__(self) -> None:
-        super().__init__("vxlan0", 100)
+        super().__init__("vxlan0", 1450, 100)
         self.compiled: list[Scope] = []
 
     def compile(self, view: View, scope: Scope) -> Program:
@@ -112,7 +112,7 @@ def test_a_neighbour_s_flow_is_encoded_once_however_many_hypervisors_hold_it(hos
         encoded[flow] += 1
         return codec.add_flow(flow)
 
-    compiler = Compiler([L2Switch("vxlan0", 100)], encode)
+    compiler = Compiler([L2Switch("vxlan0", 1450, 100)], encode)
     compiler.apply(topologies.network(1))
     for number in range(1, hosts + 1):
         compiler.apply([*topologies.hypervisor(number), *vm(number, 1, number, ())])

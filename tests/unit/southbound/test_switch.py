@@ -11,7 +11,17 @@ import pytest
 
 from naas_sdn.engine.contract import Refused
 from naas_sdn.engine.replica import Replica
-from naas_sdn.pipeline.flow import Controller, DecTtl, Flow, InPort, Output, Recirculate, Resubmit, SetField, match
+from naas_sdn.pipeline.flow import (
+    Controller,
+    DecTtl,
+    Flow,
+    InPort,
+    Output,
+    Recirculate,
+    Resubmit,
+    SetField,
+    match,
+)
 from naas_sdn.pipeline.program import Compiled, Delta, Meter
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec
