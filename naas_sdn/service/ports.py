@@ -98,6 +98,7 @@ class Ports:
         row = visible_port(session, context, identifier)
         self._require_owner(context, row.project_id, "update_port")
         self._restrict(context, row.network, attributes, "update_port", row)
+        _keep_what_the_cloud_gave(row, attributes)
         self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
         before = addresses.subnets_of(session, [row])
         if attributes.get("mac_address", row.mac_address) != row.mac_address:
@@ -265,6 +266,18 @@ def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
     session.flush()
     for subnet in subnets:
         addresses.ensure_service_address(session, plugins, subnet)
+
+
+def _keep_what_the_cloud_gave(row: PortRow, attributes: Attributes) -> None:
+    """Raises ServicePortInUse: a router and DHCP stand on the addresses of their ports."""
+    if not row.device_owner.startswith(OF_THE_CLOUD):
+        return
+    held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations]
+    wanted = attributes.get("fixed_ips", held) or []
+    same = len(wanted) == len(held) and all(any(item.items() <= has.items() for has in held) for item in wanted)
+    if not same or attributes.get("mac_address", row.mac_address) != row.mac_address:
+        raise ServicePortInUse(f"Port {row.id} keeps its addresses while it has device owner {row.device_owner}. "
+                               f"Remove the router's interface, or turn the subnet's DHCP off, and make another.")
 
 
 def _holding(item: Any) -> ColumnElement[bool]:

@@ -147,6 +147,26 @@ def test_what_belongs_to_the_cloud_is_given_and_taken_by_it_alone(wire: Wire) ->
     assert wire.dump() == before
 
 
+def test_a_router_s_and_dhcp_s_ports_keep_their_addresses(wire: Wire) -> None:
+    network, open_network = wire.network(), wire.network(None)
+    wire.make("subnets", network_id=open_network["id"], ip_version=4, cidr="10.9.0.0/24", gateway_ip=None)
+    router = wire.make("routers")
+    added = wire.ask("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": network["subnets"][0]})
+    [service] = wire.ask("GET", f"ports?network_id={open_network['id']}").body["ports"]
+    assert service["device_owner"] == "network:dhcp"
+    before = wire.dump()
+    for identifier in (added.body["port_id"], service["id"]):
+        for change in ({"fixed_ips": []}, {"fixed_ips": None}, {"fixed_ips": [{"ip_address": "10.0.0.77"}]},
+                       {"fixed_ips": [{"ip_address": "10.9.0.77"}]}, {"mac_address": "02:00:00:00:00:01"}):
+            answer = wire.ask("PUT", f"ports/{identifier}", {"port": change}, who="admin")
+            assert (answer.status, answer.error) == (409, "ServicePortInUse"), change
+    assert wire.dump() == before
+    for said in (service["fixed_ips"], [{"subnet_id": service["fixed_ips"][0]["subnet_id"]}]):
+        body = {"port": {"fixed_ips": said, "mac_address": service["mac_address"], "name": "x"}}
+        answer = wire.ask("PUT", f"ports/{service['id']}", body)
+        assert (answer.status, answer.body["port"]["fixed_ips"]) == (200, service["fixed_ips"])
+
+
 def test_a_port_of_a_shared_network_is_told_back_as_it_is(wire: Wire) -> None:
     """Clients send what they read with what they change."""
     shared = wire.network(who="admin", shared=True)
