@@ -4,7 +4,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-COMMANDS = ("bench.push", "bench.audit", "bench.faults", "bench.api", "bench.answers", "bench.exchanges")
+COMMANDS = ("bench.push", "bench.audit", "bench.faults", "bench.api", "bench.answers", "bench.exchanges",
+            "bench.continuity")
 
 
 def main() -> int:

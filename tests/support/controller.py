@@ -25,6 +25,8 @@ class Controller:
                  options: Mapping[str, str] | None = None) -> None:
         """`options`: more of them, by environment (OS_GROUP__OPTION)."""
         self._options = dict(options or {})
+        self.source: Path | None = None
+        """Where the package is that is run next; None: here."""
         self.log = directory / "controller.log"
         self.config = directory / "naas-sdn.conf"
         self.port = free_port()
@@ -59,7 +61,7 @@ interval = 0.5
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*_naas_sdn(), "serve", "--config-file", str(self.config)], stdout=log,
                                              stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-                                             env={**_environment(), **self._options})
+                                             cwd=self.source, env={**_environment(), **self._options})
         deadline = time.monotonic() + READY
         while not self._answers():
             if self._process.poll() is not None:

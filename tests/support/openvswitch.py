@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,25 @@ class OpenVswitch:
 
     def stop_vswitchd(self) -> None:
         self._end("ovs-vswitchd")
+
+    def kill_vswitchd(self) -> None:
+        """SIGKILL, as a crash would."""
+        file = self.directory / "ovs-vswitchd.pid"
+        pid = int(file.read_text())
+        os.kill(pid, signal.SIGKILL)
+        end(pid)
+        file.unlink()
+
+    def saved(self) -> tuple[list[str], str]:
+        """The meters and flows of br-int, as `restore` takes them."""
+        meters = re.findall(r"(meter=.* bands=)\n(type=.*)", self.ofctl("dump-meters", "br-int"))
+        return ["".join(meter) for meter in meters], self.ofctl("dump-flows", "br-int", "--no-stats", "--no-names")
+
+    def restore(self, saved: tuple[list[str], str]) -> None:
+        meters, flows = saved
+        for meter in meters:
+            self.ofctl("add-meter", "br-int", meter)
+        self.ofctl("add-flows", "br-int", "-", "--bundle", text=flows)
 
     def stop(self) -> None:
         for name in ("ovs-vswitchd", "ovsdb-server"):

@@ -104,11 +104,11 @@ class Machine:
         self._children.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen[str]) -> str:
-        """End a spawned command by SIGTERM and return what it printed."""
+    def finish(self, process: subprocess.Popen[str], seconds: float = 5) -> str:
+        """End a spawned command by SIGTERM and return what it printed; SIGKILL after `seconds`."""
         process.terminate()
         try:
-            printed, _ = process.communicate(timeout=5)
+            printed, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             printed, _ = process.communicate()
