@@ -12,6 +12,7 @@ from collections.abc import Callable
 from bench.report import Row, machine, table
 from tests.mininet.continuity import Cloud, add_others, change_others, compare, hold_database, upgrade
 from tests.mininet.lab import VM, Hypervisor, Lab, Passed, eventually, flowing
+from tests.support.openvswitch import Saved
 
 KILLS = 3
 SEVERAL = 3
@@ -39,7 +40,7 @@ def measure(packets: int, changes: int, seconds: float) -> list[Row]:
                 print(f"  {rows[-1].what}: {rows[-1].result}", flush=True)
 
         across("nothing", lambda: None)
-        across(f"{KILLS} x SIGKILL and start", lambda: [compare(lab) for _ in range(KILLS)])
+        across(f"{KILLS} x SIGKILL and start", lambda: kill(lab))
         across(f"database held for {seconds:g} s", lambda: hold_database(lab, seconds))
         across(f"{changes:,} unrelated changes", lambda: change_others(lab, changes))
         across("upgrade: other tables, another schema", lambda: upgrade(lab))
@@ -60,7 +61,7 @@ def measure_vswitchd(flows: int) -> list[Row]:
         eventually(lambda: len(hypervisor.flows()) == count, "all flows are back", seconds=30)
         lab.controller.stop()
         saved = hypervisor.ovs.saved()
-        bare = [gap(one, other, lambda: (restart(hypervisor), hypervisor.ovs.restore(saved))) for _ in range(SEVERAL)]
+        bare = [gap(one, other, lambda: restart(hypervisor, saved)) for _ in range(SEVERAL)]
         assert len(hypervisor.flows()) == count
     by_hand, by_us = sorted(bare)[SEVERAL // 2], sorted(ours)[SEVERAL // 2]
     return [
@@ -89,9 +90,17 @@ def fill(lab: Lab, flows: int) -> tuple[VM, VM]:
     return one, other
 
 
-def restart(hypervisor: Hypervisor) -> None:
+def kill(lab: Lab) -> None:
+    for _ in range(KILLS):
+        compare(lab)
+
+
+def restart(hypervisor: Hypervisor, saved: Saved | None = None) -> None:
+    """Kill and start its vswitchd, and put back what was saved."""
     hypervisor.ovs.kill_vswitchd()
     hypervisor.ovs.start_vswitchd()
+    if saved is not None:
+        hypervisor.ovs.restore(saved)
 
 
 def gap(one: VM, other: VM, disturb: Callable[[], object]) -> float:

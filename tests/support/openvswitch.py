@@ -13,6 +13,9 @@ SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 PATH = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian puts what only root uses, also when root's PATH says nothing of it."""
 
+Saved = tuple[list[str], str]
+"""Meters, and flows, in ovs-ofctl's text."""
+
 
 class CommandFailed(Exception):
     """A command's status was not 0; the message is the command and what it complained of."""
@@ -88,12 +91,12 @@ class OpenVswitch:
         end(pid)
         file.unlink()
 
-    def saved(self) -> tuple[list[str], str]:
-        """The meters and flows of br-int, as `restore` takes them."""
+    def saved(self) -> Saved:
+        """Of br-int, as `restore` takes them."""
         meters = re.findall(r"(meter=.* bands=)\n(type=.*)", self.ofctl("dump-meters", "br-int"))
         return ["".join(meter) for meter in meters], self.ofctl("dump-flows", "br-int", "--no-stats", "--no-names")
 
-    def restore(self, saved: tuple[list[str], str]) -> None:
+    def restore(self, saved: Saved) -> None:
         meters, flows = saved
         for meter in meters:
             self.ofctl("add-meter", "br-int", meter)
