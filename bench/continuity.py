@@ -45,6 +45,9 @@ def measure(packets: int, changes: int, seconds: float) -> list[Row]:
         across(f"{changes:,} unrelated changes", lambda: change_others(lab, changes))
         across("upgrade: other tables, another schema", lambda: upgrade(lab))
         compare(lab)
+        for port in cloud.ports:
+            lab.wait_status(port, "ACTIVE")
+        assert lab.controller.complaints() == []
     return rows
 
 

@@ -1,6 +1,6 @@
 """The two ends of a flow, run in machines: `send PORT SECONDS AT_LEAST ADDRESS...` and `receive PORT`.
 
-The sender sends every address one numbered datagram each SECONDS, never two closer together, and keeps one TCP
+The sender sends every address one numbered datagram each SECONDS, never two within half of that, and keeps one TCP
 connection with each. SIGTERM ends either: the sender when it has sent AT_LEAST, the receiver when all is quiet. Both
 then print what they know as JSON.
 """
