@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import naas_sdn
+from naas_sdn.pipeline.tables import Table
 from tests.mininet.lab import VM, Api, Hypervisor, Lab, eventually
 from tests.support.locked import locked
 
@@ -76,32 +78,41 @@ def compare(lab: Lab) -> None:
 
 
 def upgrade(lab: Lab) -> None:
-    """Stop the controller and start the next version, whose tables and schema are others; it stays."""
-    before = [len(hypervisor.flows()) for hypervisor in lab.hypervisors]
-    old = [_tables(hypervisor) for hypervisor in lab.hypervisors]
+    """Stop the controller and start the next version, whose tables and schema are others; it stays.
+
+    Returns when each switch holds the flows that it held, in the tables to which they have moved.
+    """
     source = lab.directory / "next"
-    make_next_version(source)
+    moved = make_next_version(source)
+    wanted = [_moved(_tables(hypervisor), moved) for hypervisor in lab.hypervisors]
     lab.controller.stop()
     lab.controller.source = source
+    lab.controller.command("db", "upgrade")
     lab.controller.start()
-    eventually(lambda: [len(hypervisor.flows()) for hypervisor in lab.hypervisors] == before
-               and all(not _tables(hypervisor) & tables - {0} for hypervisor, tables in zip(
-                   lab.hypervisors, old, strict=True)), "all flows are in the new tables", seconds=30)
+    eventually(lambda: [_tables(hypervisor) for hypervisor in lab.hypervisors] == wanted,
+               "all flows are in the new tables", seconds=30)
 
 
-def make_next_version(directory: Path) -> None:
-    """A copy of the package below `directory` with other table numbers and one more migration."""
+def make_next_version(directory: Path) -> dict[int, int]:
+    """A copy of the package below `directory` with one more migration, and each table where the one after it was.
+
+    CLASSIFY stays, for there packets enter. So nearly every number means something else before and after, and a packet
+    that met flows of both would go astray. Returns the new number of each old one.
+    """
     package = directory / "naas_sdn"
     shutil.copytree(Path(naas_sdn.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    numbers = sorted(table.value for table in Table)
+    moved = {0: 0, **dict(zip(numbers[1:], [*numbers[2:], numbers[-1] + 1], strict=True))}
     tables = package / "pipeline" / "tables.py"
-    head, found, tail = re.split(r"(class Table\(IntEnum\):\n(?: {4}\w+ = .*\n)+)", tables.read_text())
-    # CLASSIFY is where packets enter; the others move, none to where another was.
-    moved = re.sub(r"= ([1-9]\d*) ", lambda number: f"= {100 + int(number[1])} ", found)
-    assert moved != found
-    tables.write_text(head + moved + tail)
+    text, found = re.subn(r"^(    [A-Z]\w* = )(\d+)(?= +#.*$)",
+                          lambda line: f"{line[1]}{moved[int(line[2])]}", tables.read_text(), count=len(numbers),
+                          flags=re.MULTILINE)
+    assert found == len(numbers)
+    tables.write_text(text)
     versions = package / "db" / "migrations" / "versions"
     newest = max(file.name[:4] for file in versions.glob("[0-9]*.py"))
     (versions / "9999_next.py").write_text(MIGRATION.format(head=newest))
+    return moved
 
 
 def hold_database(lab: Lab, seconds: float) -> None:
@@ -161,5 +172,10 @@ def add_others(lab: Lab) -> None:
             hypervisor.ovs.vsctl("add-port", "br-int", name, "--", "set", "interface", name, "type=internal")
 
 
-def _tables(hypervisor: Hypervisor) -> set[int]:
-    return {int(table) for flow in hypervisor.flows() for table in re.findall(r"\btable=(\d+)", flow)[:1]}
+def _tables(hypervisor: Hypervisor) -> Counter[int]:
+    """How many flows each table has."""
+    return Counter(int(table) for flow in hypervisor.flows() for table in re.findall(r"\btable=(\d+)", flow)[:1])
+
+
+def _moved(tables: Counter[int], moved: dict[int, int]) -> Counter[int]:
+    return Counter({moved[table]: flows for table, flows in tables.items()})

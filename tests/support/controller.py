@@ -51,7 +51,7 @@ interval = 0.5
 
     def command(self, *arguments: str) -> str:
         """What a `naas-sdn` command prints. Raises CommandFailed."""
-        done = run_command(*arguments, "--config-file", str(self.config))
+        done = run_command(*arguments, "--config-file", str(self.config), source=self.source)
         if done.returncode:
             raise CommandFailed(f"naas-sdn {' '.join(arguments)}: {done.stderr.strip()[-800:]}")
         return done.stdout.strip()
@@ -123,10 +123,10 @@ interval = 0.5
             return process.wait()
 
 
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """A `naas-sdn` command, whatever comes of it."""
+def run_command(*arguments: str, source: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A `naas-sdn` command of the package in `source` (None: here), whatever comes of it."""
     return subprocess.run([*_naas_sdn(), *arguments], capture_output=True, text=True, check=False,
-                          stdin=subprocess.DEVNULL, env=_environment(), timeout=60)
+                          cwd=source, stdin=subprocess.DEVNULL, env=_environment(), timeout=60)
 
 
 def _naas_sdn() -> list[str]:
