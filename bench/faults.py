@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -21,8 +22,8 @@ from pathlib import Path
 from bench.filling import Filling
 from bench.fleet.__main__ import vtep
 from bench.fleet.injury import PORTS
+from bench.fleet.process import Fleet
 from bench.report import Row, machine, percentile, table
-from bench.wire import Fleet
 from tests.support.controller import Controller, free_port, run_command
 from tests.support.openvswitch import CommandFailed
 from tests.support.ovs import DummySwitch
@@ -93,7 +94,7 @@ class Injector:
         return len(self.open) + left
 
     def _collect(self, new: dict[str, tuple[str, int]]) -> None:
-        healed, self.open = self._fleet.ask(json.dumps(new))
+        healed, self.open = self._fleet.ask(f"hurt {shlex.quote(json.dumps(new))}")
         for name, kind, seconds, needless in healed:
             self.seconds[ORPHANED if name in self._orphans else kind].append(seconds)
             self._orphans.discard(name)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from bench.fleet.switch import Switch
+from bench.fleet.table import Held, Place
 
 ADDED, DELETED, CHANGED = 0, 1, 2
 RENAMED = 0.3
@@ -39,7 +40,7 @@ class Injury:
         self._before, self.kind, self._began = self._state(), kind, time.monotonic()
         switch.named.clear()
         place = chance.choice(list(table.flows))
-        name = table.flows[place][:2]
+        name = place[0], table.flows[place].cookie
         self._hurt = {name}
         match kind:
             case "flow deleted, told":
@@ -82,7 +83,7 @@ class Injury:
         self.healed.append((self._switch.name, self.kind, time.monotonic() - self._began, needless))
         self.kind = None
 
-    def _state(self) -> tuple[dict[bytes, tuple[int, int, bytes]], dict[int, bytes]]:
+    def _state(self) -> tuple[dict[Place, Held], dict[int, bytes]]:
         return dict(self._switch.table.flows), dict(self._switch.table.meters)
 
     def _add(self, table: int, cookie: int) -> None:
