@@ -75,12 +75,19 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
 
 
 def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
-    """One API process: serve the inherited socket `listener`, and write a byte to `nudge` after each commit."""
+    """One API process: serve the inherited socket `listener`, and write a byte to `nudge` after each commit.
+
+    It ends with the controller, whose end of its standard input closes then.
+    """
     os.set_blocking(nudge, False)
 
     def tell() -> None:
-        with suppress(BlockingIOError):  # a full pipe holds nudges enough
-            os.write(nudge, b"\n")
+        with suppress(BrokenPipeError):     # the controller is gone, and this process soon
+            runtime.write_now(nudge, b"\n")
+
+    def follow() -> None:
+        runtime.readable(sys.stdin.fileno())
+        os.kill(os.getpid(), signal.SIGTERM)
 
     database = Database(conf.database.connection)
     database.on_commit.append(tell)
@@ -88,6 +95,7 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
     wsgi = _api(database, plugins, conf)
     sock = socket.socket(fileno=listener)
     thread = runtime.spawn(runtime.serve_wsgi, sock, wsgi, logging.getLogger("naas_sdn.http"))
+    runtime.spawn(follow)
     runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
     thread.kill()
     database.close()
@@ -124,7 +132,7 @@ class ApiWorkers:
         return subprocess.Popen(
             [sys.executable, "-m", "naas_sdn", "api-worker", *self._config, "--listener", str(number),
              "--nudge", str(self._writer)],
-            pass_fds=(number, self._writer), stdin=subprocess.DEVNULL)
+            pass_fds=(number, self._writer), stdin=subprocess.PIPE)
 
     def _follow(self, nudge: Callable[[], None]) -> None:
         while True:

@@ -12,6 +12,7 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 os.environ.setdefault("OSKEN_HUB_TYPE", "eventlet")
@@ -19,9 +20,13 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
     import eventlet
     import eventlet.event
+    import eventlet.patcher
     import eventlet.queue
     import eventlet.semaphore
     import eventlet.wsgi
+
+
+_os = eventlet.patcher.original("os")
 
 
 class GreenThread(Protocol):
@@ -106,6 +111,15 @@ def listen(host: str, port: int, backlog: int = 512) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock: socket.socket = eventlet.listen((host, port), family=family, backlog=backlog)
     return sock
+
+
+def write_now(descriptor: int, data: bytes) -> None:
+    """Write what fits, without waiting: the hub's own os.write waits, and for one green thread at a time.
+
+    Raises BrokenPipeError when nobody reads any more.
+    """
+    with suppress(BlockingIOError):
+        _os.write(descriptor, data)
 
 
 def serve_wsgi(sock: socket.socket, app: Any, log: Any, connections: int = 256) -> None:

@@ -118,3 +118,13 @@ def test_configuration_is_checked_before_anything_is_served(tmp_path: Path) -> N
         assert done.returncode == 1, done
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_what_serves_the_api_ends_with_a_controller_that_is_killed(tmp_path: Path) -> None:
+    made = Controller(tmp_path, ("127.0.0.1", free_port()), workers=1)
+    made.start()
+    [worker] = made.children()
+    made.kill()
+    until(lambda: not Path(f"/proc/{worker}").exists() or " Z " in Path(f"/proc/{worker}/stat").read_text())
+    made.start()
+    assert made.stop() == 0
