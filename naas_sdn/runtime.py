@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -111,6 +112,16 @@ def listen(host: str, port: int, backlog: int = 512) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock: socket.socket = eventlet.listen((host, port), family=family, backlog=backlog)
     return sock
+
+
+def send_now(sock: Any, data: bytes) -> int:
+    """How many bytes the socket took without waiting; 0 with TLS, or when it is broken, which the next send tells."""
+    if isinstance(sock, ssl.SSLSocket):
+        return 0
+    try:
+        return int(sock.fd.send(data))
+    except OSError:
+        return 0
 
 
 def write_now(descriptor: int, data: bytes) -> None:

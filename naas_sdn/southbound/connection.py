@@ -33,6 +33,7 @@ QUEUE_LIMIT = 64 << 20
 QUEUE_SOFT = 1 << 20
 """Bytes above which a pusher waits, and a packet-out is lost."""
 
+LAST_XID = 0x7FFFFFFF
 READ = 256 << 10
 BREATH = 64
 """Messages handled before other green threads run."""
@@ -110,11 +111,16 @@ class Connection(Datapath):  # type: ignore[misc]
             runtime.spawn(self._ready, self)
 
     def send(self, buf: bytes, close_socket: bool = False) -> bool:
-        self._waiting.append(bytes(buf))
-        self._waiting_bytes += len(buf)
+        if not self._waiting_bytes and self.is_active:
+            # What the socket takes at once need not wait for its turn.
+            buf = buf[runtime.send_now(self.socket, buf):]
+        if buf:
+            self._waiting.append(bytes(buf))
+            self._waiting_bytes += len(buf)
         if close_socket or self._waiting_bytes > QUEUE_LIMIT:
             self.end("the version was refused" if close_socket else "it does not read what it is sent")
-        self._more.set()
+        if buf:
+            self._more.set()
         return True
 
     def serve(self) -> None:
@@ -208,9 +214,17 @@ class Connection(Datapath):  # type: ignore[misc]
         return parts
 
     def next_xid(self) -> int:
-        xid = int(self.xid) + 1 & 0x7FFFFFFF
+        xid = int(self.xid) + 1 & LAST_XID
         self.xid: int = xid
         return xid
+
+    def reserve(self, count: int) -> int:
+        """The first of so many transaction IDs in a row."""
+        first = int(self.xid) + 1
+        if first + count > LAST_XID:
+            first = 1
+        self.xid = first + count - 1
+        return first
 
     def write(self, message: bytes) -> None:
         """Queue bytes. Raises Disconnected."""

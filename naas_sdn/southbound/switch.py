@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 
 from naas_sdn import runtime
 from naas_sdn.engine.contract import Dump, FlowCount, Punt, Refused
 from naas_sdn.pipeline.flow import Output, Resubmit, SetField
-from naas_sdn.pipeline.program import Delta, FlowMod, Meter
+from naas_sdn.pipeline.program import Delta, Meter
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec, guard
 from naas_sdn.southbound import constants as of
@@ -106,51 +107,51 @@ class OpenFlowSwitch:
             command = of.METER_MODIFY if meter.number in self._meters else of.METER_ADD
             asked[self._connection.post(codec.meter_mod(command, meter))] = meter
         self._connection.ask(codec.barrier())
-        errors = self._errors(asked)
+        known = self._connection.requests.errors
+        errors = {xid: known.pop(xid) for xid in asked if xid in known}
         self._meters.update(meter.number for xid, meter in asked.items() if xid not in errors)
         if errors:
             raise Refused(tuple((asked[xid], text) for xid, text in errors.items()))
 
     def _bundle(self, delta: Delta) -> None:
-        connection = self._connection
-        asked: dict[int, FlowMod] = {}
-        others: set[int] = set()
-        connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
-        batch: list[bytes] = []
-        for flow in delta.add:
-            xid = connection.next_xid()
-            asked[xid] = flow
-            batch.append(codec.bundle_add(BUNDLE, flow.wire, xid))
+        """In two round trips however large: everything up to a barrier, and the commit."""
+        connection, count = self._connection, len(delta.add) + len(delta.remove)
+        opened = connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
+        first = connection.reserve(count)
+        numbered = enumerate(_messages(delta), first)
+        while batch := list(islice(numbered, CHUNK)):
+            connection.write(b"".join([codec.bundle_add(BUNDLE, message, xid) for xid, message in batch]))
             if len(batch) == CHUNK:
-                connection.write(b"".join(batch))
                 connection.breathe()
-                batch.clear()
-        for table, cookie in delta.remove:
-            xid = connection.next_xid()
-            others.add(xid)
-            batch.append(codec.bundle_add(BUNDLE, codec.delete_flow(table, cookie), xid))
-            if len(batch) == CHUNK:
-                connection.write(b"".join(batch))
-                connection.breathe()
-                batch.clear()
-        connection.write(b"".join(batch))
         # An add that is refused here would not stop the commit.
         connection.ask(codec.barrier())
-        self._raise_refused(asked, others)
+        errors = self._errors(opened, first + count)
+        if errors:
+            connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_DISCARD))
+            if opened in errors:
+                raise guard.Malformed(errors[opened])
+            raise _refused(delta, first, errors)
         try:
-            connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_COMMIT),
-                           15 + SECONDS_A_FLOW * (len(asked) + len(others)))
+            connection.ask(codec.bundle_control(BUNDLE, of.BUNDLE_COMMIT), 15 + SECONDS_A_FLOW * count)
         except guard.Malformed as error:
-            self._raise_refused(asked, others)
-            raise Refused((), str(error)) from error
+            errors = self._errors(first, first + count)
+            raise _refused(delta, first, errors or {first + count: str(error)}) from error
 
-    def _raise_refused(self, asked: dict[int, FlowMod], others: set[int]) -> None:
-        errors = self._errors(asked)
-        refused = self._errors(dict.fromkeys(others))
-        if errors or refused:
-            self._connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_DISCARD))
-            raise Refused(tuple((asked[xid], text) for xid, text in errors.items()), "; ".join(refused.values()))
-
-    def _errors(self, xids: Iterable[int]) -> dict[int, str]:
+    def _errors(self, first: int, after: int) -> dict[int, str]:
+        """Those of transaction IDs from `first` on and below `after`, once."""
         known = self._connection.requests.errors
-        return {xid: known.pop(xid) for xid in list(xids) if xid in known}
+        return {xid: known.pop(xid) for xid in sorted(known) if first <= xid < after}
+
+
+def _messages(delta: Delta) -> Iterator[bytes]:
+    for flow in delta.add:
+        yield flow.wire
+    for table, cookie in delta.remove:
+        yield codec.delete_flow(table, cookie)
+
+
+def _refused(delta: Delta, first: int, errors: Mapping[int, str]) -> Refused:
+    """`first`: the transaction ID of the Delta's first message. What is no add's is told without one."""
+    after = first + len(delta.add)
+    return Refused(tuple((delta.add[xid - first], text) for xid, text in errors.items() if xid < after),
+                   "; ".join(text for xid, text in errors.items() if xid >= after))

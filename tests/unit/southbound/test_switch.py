@@ -27,7 +27,9 @@ from naas_sdn.pipeline.tables import Table
 from naas_sdn.southbound import codec
 from naas_sdn.southbound import constants as of
 from naas_sdn.southbound.app import Southbound
-from naas_sdn.southbound.switch import OpenFlowSwitch
+from naas_sdn.southbound.connection import LAST_XID
+from naas_sdn.southbound.guard import Malformed
+from naas_sdn.southbound.switch import BUNDLE, OpenFlowSwitch
 from tests.support import topologies
 from tests.support.compiled import ReadableCompiler, flow_mod
 from tests.support.fleet import RecordingFleet, southbound, until
@@ -167,15 +169,14 @@ ATOMIC, ORDERED = 1, 2
 
 
 def sent_by(switch: OpenFlowSwitch, delta: Delta, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The messages that are written to the socket while `delta` is pushed, echo requests left out."""
-    sock, written = switch._connection.socket, bytearray()
-    write = sock.sendall
+    """The messages that go to the switch while `delta` is pushed, echo requests left out."""
+    written, send = bytearray(), switch._connection.send
 
-    def sendall(data: bytes) -> None:
+    def recorded(data: bytes) -> bool:
         written.extend(data)
-        write(data)
+        return bool(send(data))
 
-    monkeypatch.setattr(sock, "sendall", sendall)
+    monkeypatch.setattr(switch._connection, "send", recorded)
     switch.push(delta)
     monkeypatch.undo()
     messages = []
@@ -267,3 +268,26 @@ def test_a_switch_that_stops_answering_is_found(south: tuple[Southbound, Recordi
         until(lambda: "hv2" in south[1].switches)
         os.kill(silent.pid(), signal.SIGSTOP)
         until(lambda: "hv2" in south[1].gone)
+
+
+def test_a_bundle_that_was_left_open_is_closed_and_the_next_push_goes_through(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    flow = flow_mod(Flow(Table.L2, 5, match(metadata=1)))
+    switch._connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
+    with pytest.raises(Malformed):
+        switch.push(Delta(add=(flow,)))
+    assert not switch.dump().flows
+    switch.push(Delta(add=(flow,)))
+    assert switch.dump().flows.keys() == {(flow.table, flow.cookie)}
+
+
+def test_transaction_ids_come_in_a_row_when_they_wrap_too(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    switch._connection.xid = LAST_XID - 3
+    good, bad = flow_mod(Flow(Table.L2, 5, match(metadata=1))), flow_mod(Flow(Table.L2, 5, match(metadata=2), meter=7))
+    with pytest.raises(Refused) as refused:
+        switch.push(Delta(add=(good, good, good, bad)))
+    assert [culprit for culprit, _ in refused.value.flows] == [bad]
+    assert switch._connection.xid < 100
