@@ -49,7 +49,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     if conf.api.workers:
         workers = ApiWorkers(conf.api.workers, api, config_files, dispatcher.nudge)
     else:
-        wsgi = _api(database, plugins, conf)
+        wsgi = runtime.stepping_back(_api(database, plugins, conf))
         threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
     southbound = Southbound(conf, engine)
     ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)
