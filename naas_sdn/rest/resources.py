@@ -73,7 +73,7 @@ COLLECTIONS = (
     Collection("networks", "network", (
         *NAMED,
         A("admin_state_up", boolean, "CUFS", True),
-        A("status", TEXT, "F"),
+        A("status", TEXT, "F"), A("error", TEXT),
         A("subnets", list_of(uuid)),
         A("shared", boolean, "CUF", False),
         A("router:external", boolean, "F"),

@@ -134,7 +134,8 @@ class Networks:
         for row in rows:
             item = {
                 **standard(row), "admin_state_up": row.admin_state_up,
-                "status": status.ERROR if row.id in errors else status.ACTIVE, "subnets": [s.id for s in row.subnets],
+                "status": status.ERROR if row.id in errors else status.ACTIVE, "error": errors.get(row.id),
+                "subnets": [s.id for s in row.subnets],
                 "shared": row.shared, "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
                 "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": None,

@@ -55,13 +55,16 @@ def end(pid: int, seconds: float = 5) -> None:
 
 
 class OpenVswitch:
-    """Daemons in `directory`, in the network namespace of `pid`; `dummy` replaces all packet I/O."""
+    """Daemons in `directory`, in the network namespace of `pid`; `dummy` replaces all packet I/O.
 
-    def __init__(self, directory: Path, pid: int | None = None, dummy: bool = False) -> None:
+    With `tunnels` the tunnel ports are not replaced, and packets leave encapsulated by another dummy port.
+    """
+
+    def __init__(self, directory: Path, pid: int | None = None, dummy: bool = False, tunnels: bool = False) -> None:
         self.directory = directory
         self.database = f"unix:{directory}/db.sock"
         self._pid = pid
-        self._dummy = dummy
+        self._dummy = ["--enable-dummy" if tunnels else "--enable-dummy=override"] if dummy else []
         self._environment = {f"OVS_{what}DIR": str(directory) for what in ("RUN", "DB", "LOG")}
 
     def start(self) -> None:
@@ -77,8 +80,7 @@ class OpenVswitch:
         self.start_vswitchd()
 
     def start_vswitchd(self) -> None:
-        dummy = ["--enable-dummy=override"] if self._dummy else []
-        self._run("ovs-vswitchd", self.database, *dummy, *self._daemon("ovs-vswitchd"))
+        self._run("ovs-vswitchd", self.database, *self._dummy, *self._daemon("ovs-vswitchd"))
 
     def stop_vswitchd(self) -> None:
         self._end("ovs-vswitchd")

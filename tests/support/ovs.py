@@ -11,10 +11,11 @@ from tests.support.openvswitch import OpenVswitch
 class DummySwitch:
     """Daemons of its own, with bridge br-int; `with DummySwitch() as ovs:`."""
 
-    def __init__(self, datapath_id: int = 1, description: str = "hv1") -> None:
+    def __init__(self, datapath_id: int = 1, description: str = "hv1", tunnels: bool = False) -> None:
+        """`tunnels`: see OpenVswitch."""
         self.datapath_id = datapath_id
         self.description = description
-        self._ovs = OpenVswitch(Path(tempfile.mkdtemp(prefix="naas-ovs-")), dummy=True)
+        self._ovs = OpenVswitch(Path(tempfile.mkdtemp(prefix="naas-ovs-")), dummy=True, tunnels=tunnels)
 
     def __enter__(self) -> DummySwitch:
         self.start()
