@@ -69,3 +69,9 @@ def cpu(pid: int) -> float:
 def peak_memory() -> str:
     """Of this process."""
     return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
+
+
+def resident(pid: int | None = None) -> float:
+    """Megabytes of a process, this one unless it is named."""
+    lines = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024

@@ -19,8 +19,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from bench.report import Row, machine, table
-from bench.storm import EACH, Stage, stage
-from bench.workload import Client
+from bench.storm import EACH, Stage, all_ports, stage
 from naas_sdn.db import load
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.replica import Replica
@@ -265,16 +264,6 @@ def wrong_statuses(there: Stage, machines: list[Machine]) -> list[str]:
             wrong.append(f"{one} should be {right}, is {port and (port['status'], port['error'])}")
     wrong += [f"{port['id']} should not be there" for port in shown.values() if port["name"].startswith("c")]
     return wrong
-
-
-def all_ports(client: Client) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    while True:
-        page = client.get("ports?limit=1000&fields=id&fields=status&fields=name&fields=error"
-                          + (f"&marker={found[-1]['id']}" if found else ""))
-        found += page
-        if len(page) < 1000:
-            return found
 
 
 def wrong_tables(there: Stage) -> list[str]:

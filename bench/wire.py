@@ -16,16 +16,10 @@ from typing import Any
 from bench.api import Client
 from bench.filling import SHAPES, Filling, place_of
 from bench.fleet.process import Fleet
-from bench.report import Row, cpu, machine, percentile, table
+from bench.report import Row, cpu, machine, percentile, resident, table
 from tests.support.controller import Controller, free_port
 
 IDLE = 10.0
-
-
-def resident(pid: int) -> float:
-    """Megabytes."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 @dataclass(frozen=True, slots=True)
