@@ -2,7 +2,7 @@
 
 At the end every port's status is held against what is true (what is plugged where, and which switch is connected), and
 every switch's table against what a fresh compilation of the database demands. Arguments: ports (10000), hypervisors
-(50), seed (1).
+(50), seed (1), processes for the API (0).
 """
 from __future__ import annotations
 
@@ -191,9 +191,9 @@ class Storm:
             self.gone[host, name] = names[name]
 
 
-def run(ports: int, hypervisors: int, seed: int, weather: Weather) -> list[Row]:
+def run(ports: int, hypervisors: int, seed: int, weather: Weather, workers: int = 0) -> list[Row]:
     """Raises SystemExit when something is wrong at the end."""
-    with stage(hypervisors, interfaces(ports, hypervisors), -(-ports // EACH)) as there:
+    with stage(hypervisors, interfaces(ports, hypervisors), -(-ports // EACH), workers) as there:
         storm = Storm(there, weather, random.Random(seed))
         operations = 0
         lock = threading.Lock()
@@ -292,12 +292,12 @@ def wrong_tables(there: Stage) -> list[str]:
 
 
 def main() -> None:
-    ports, hypervisors, seed = (*map(int, sys.argv[1:]), *(10_000, 50, 1)[len(sys.argv) - 1:])
-    print(machine())
+    ports, hypervisors, seed, workers = (*map(int, sys.argv[1:]), *(10_000, 50, 1, 0)[len(sys.argv) - 1:])
+    print(machine(), flush=True)
     few = ports < 1000
     weather = Weather(ports // 3, ports // 2, int(ports / 1.2), ports // 10) if few else Weather()
     table(f"A storm over {ports:,} ports on {hypervisors} hypervisors, seed {seed}",
-          run(ports, hypervisors, seed, weather))
+          run(ports, hypervisors, seed, weather, workers))
 
 
 if __name__ == "__main__":
