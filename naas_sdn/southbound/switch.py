@@ -116,8 +116,10 @@ class OpenFlowSwitch:
     def _bundle(self, delta: Delta) -> None:
         """In two round trips however large: everything up to a barrier, and the commit."""
         connection, count = self._connection, len(delta.add) + len(delta.remove)
-        opened = connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
-        first = connection.reserve(count)
+        # The opening's ID is in the same row, so that all their errors are found when the IDs wrap, too.
+        opened = connection.reserve(1 + count)
+        first = opened + 1
+        connection.write(codec.with_xid(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN), opened))
         numbered = enumerate(_messages(delta), first)
         while batch := list(islice(numbered, CHUNK)):
             connection.write(b"".join([codec.bundle_add(BUNDLE, message, xid) for xid, message in batch]))

@@ -291,3 +291,14 @@ def test_transaction_ids_come_in_a_row_when_they_wrap_too(
         switch.push(Delta(add=(good, good, good, bad)))
     assert [culprit for culprit, _ in refused.value.flows] == [bad]
     assert switch._connection.xid < 100
+
+
+def test_a_bundle_that_cannot_be_opened_is_found_when_transaction_ids_wrap(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    switch = connected(south)
+    flow = flow_mod(Flow(Table.L2, 5, match(metadata=1)))
+    switch._connection.post(codec.bundle_control(BUNDLE, of.BUNDLE_OPEN))
+    switch._connection.xid = LAST_XID - 1
+    with pytest.raises(Malformed):
+        switch.push(Delta(add=(flow,)))
+    assert not switch.dump().flows
