@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
@@ -72,19 +73,19 @@ def _routes(subnet: Subnet) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
     return *subnet.host_routes, (_EVERYWHERE, subnet.gateway)
 
 
-def _configuration(terms: Terms, network: Network, subnet: Subnet, port: Port) -> dict[int, bytes]:
+def _configuration(domain: str, mtu: int, subnet: Subnet, hostname: str) -> dict[int, bytes]:
     """All that there is to say about the subnet and the machine's place in it."""
     known: dict[int, bytes] = {Option.SUBNET_MASK: subnet.cidr.netmask.packed}
     if subnet.gateway is not None:
         known[Option.ROUTERS] = subnet.gateway.packed
     if subnet.nameservers:
         known[Option.NAME_SERVERS] = b"".join([server.packed for server in subnet.nameservers])
-    if _HOST_NAME.match(port.hostname):
-        known[Option.HOST_NAME] = port.hostname.encode("ascii")
-    if terms.domain:
-        known[Option.DOMAIN_NAME] = terms.domain.encode("ascii")
-    if 68 <= network.mtu <= 0xFFFF:
-        known[Option.MTU] = network.mtu.to_bytes(2)
+    if _HOST_NAME.match(hostname):
+        known[Option.HOST_NAME] = hostname.encode("ascii")
+    if domain:
+        known[Option.DOMAIN_NAME] = domain.encode("ascii")
+    if 68 <= mtu <= 0xFFFF:
+        known[Option.MTU] = mtu.to_bytes(2)
     if routes := _routes(subnet):
         known[Option.CLASSLESS_ROUTES] = classless_routes(routes)
     return known
@@ -110,6 +111,12 @@ def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
     return {code: value for code, value in options.items() if code in taken}
 
 
+@lru_cache(4096)
+def _told(domain: str, mtu: int, subnet: Subnet, hostname: str, wanted: bytes, *, room: int) -> dict[int, bytes]:
+    """The same for many: the machines of a subnet run few kinds of client, and each asks at least twice."""
+    return _fitted(_in_order(_configuration(domain, mtu, subnet, hostname), wanted), room)
+
+
 def identity(server: IPv4Address, request: Message) -> dict[int, bytes]:
     """What every answer says, a refusal too: who we are, and the client's own identifier (RFC 6842)."""
     options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: server.packed}
@@ -127,9 +134,8 @@ def answer_options(terms: Terms, network: Network, port: Port, service: Service,
         options[Option.LEASE_TIME] = terms.lease.to_bytes(4)
         options[Option.RENEWAL_TIME] = (terms.lease // 2).to_bytes(4)
         options[Option.REBINDING_TIME] = (terms.lease * 7 // 8).to_bytes(4)
-    told = _in_order(_configuration(terms, network, service.subnet, port),
-                     request.options.get(Option.PARAMETERS, b""))
     datagram = max(_SMALLEST, min(request.number(Option.MAX_SIZE) or 0, network.mtu))
     used = BARE + sum([2 + len(value) for value in options.values()])
-    options.update(_fitted(told, datagram - _IP_AND_UDP - used))
+    options.update(_told(terms.domain, network.mtu, service.subnet, port.hostname,
+                         request.options.get(Option.PARAMETERS, b""), room=datagram - _IP_AND_UDP - used))
     return options
