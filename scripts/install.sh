@@ -7,9 +7,10 @@ export PATH="/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PYTHONNOUSERSITE=1
 
-# ethtool, ping and the rest are no dependency of mininet's package, which uses them all the same.
+# ethtool, ping and the rest are no dependency of mininet's package, which uses them all the same; dnsmasq is what
+# `make bench` compares with.
 PACKAGES="openvswitch-switch mininet ethtool net-tools iproute2 iputils-ping traceroute tcpdump iperf3
-          udhcpc isc-dhcp-client openssl ca-certificates python3 python3-venv"
+          udhcpc isc-dhcp-client dnsmasq-base openssl ca-certificates python3 python3-venv"
 
 fail() { echo "install: $*" >&2; exit 1; }
 

@@ -4,29 +4,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 
 import pytest
 
+from bench.flooding import Flood, probing, starving
 from naas_sdn.apps import wire
-from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Type, build
 from tests.mininet.lab import VM, Lab, eventually
 
 TENANTS = ("alice",)
-
-FLOOD = """
-import os, socket, sys
-card = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-card.bind(("eth0", 0))
-frame, at, size = bytes.fromhex(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-print("flooding", flush=True)
-while True:
-    card.send(frame[:at] + os.urandom(size) + frame[at + size:])
-"""
-"""One frame for ever, each time with other bytes at one place."""
-
-UDP_CHECKSUM, CHADDR = 40, 70
-"""Where they are in a frame with a DHCP message."""
-
 
 class Neighbours:
     """Two machines of one network on one hypervisor."""
@@ -52,8 +38,9 @@ def neighbours(lab: Lab) -> Neighbours:
 
 
 @contextmanager
-def flooding(machine: VM, frame: bytes, at: int = 0, size: int = 0) -> Iterator[None]:
-    process = machine.spawn(sys.executable, "-c", FLOOD, frame.hex(), str(at), str(size))
+def flooding(machine: VM, flood: Flood) -> Iterator[None]:
+    process = machine.spawn(sys.executable, "-m", "bench.flooding", "eth0", flood.frame.hex(), str(flood.at),
+                            str(flood.size))
     assert process.stdout is not None and process.stdout.readline()
     try:
         yield
@@ -61,27 +48,14 @@ def flooding(machine: VM, frame: bytes, at: int = 0, size: int = 0) -> Iterator[
         machine.finish(process)
 
 
-def station(machine: VM, ip: str) -> wire.Station:
-    return wire.Station(int(machine.mac.replace(":", ""), 16), int.from_bytes(map(int, ip.split("."))))
+def number(mac: str) -> int:
+    return int(mac.replace(":", ""), 16)
 
 
-def discover(machine: VM) -> bytes:
-    """Without a checksum, so that its contents may change."""
-    sender = station(machine, "0.0.0.0")
-    frame = wire.build_udp(sender, wire.Station(wire.BROADCAST_MAC, wire.BROADCAST_IP), CLIENT_PORT, SERVER_PORT,
-                           build(Message(Op.REQUEST, Type.DISCOVER, 1, sender.mac)))
-    return frame[:UDP_CHECKSUM] + b"\0\0" + frame[UDP_CHECKSUM + 2:]
-
-
-def arp_request(machine: VM, target: str) -> bytes:
-    sender = station(machine, machine.ip)
-    return (b"\xff" * 6 + sender.mac.to_bytes(6) + bytes.fromhex("08060001080006040001") + sender.mac.to_bytes(6)
-            + sender.ip.to_bytes(4) + bytes(6) + station(machine, target).ip.to_bytes(4))
-
-
-def echo_request(machine: VM, target: str) -> bytes:
-    gateway = wire.Station(int(machine.neighbour(target).replace(":", ""), 16), station(machine, target).ip)
-    return wire.build_ipv4(station(machine, machine.ip), gateway, wire.ICMP, bytes.fromhex("0800f7fe00000001"))
+def pinging(machine: VM, target: str) -> Flood:
+    sender = wire.Station(number(machine.mac), int(IPv4Address(machine.ip)))
+    gateway = wire.Station(number(machine.neighbour(target)), int(IPv4Address(target)))
+    return Flood(wire.build_ipv4(sender, gateway, wire.ICMP, bytes.fromhex("0800f7fe00000001")))
 
 
 @pytest.mark.parametrize("client", ["udhcpc", "dhclient"])
@@ -89,7 +63,7 @@ def test_starving_dhcp_starves_nobody_else(neighbours: Neighbours, client: str) 
     """DISCOVERs for clients that do not exist, as many as the thief can send."""
     thief, victim = neighbours.thief, neighbours.victim
     address, before = victim.ip, neighbours.dropped("punt_limit")
-    with flooding(thief, discover(thief), CHADDR, 6):
+    with flooding(thief, starving(number(thief.mac))):
         eventually(lambda: neighbours.dropped("punt_limit") > before + 1000, "the thief's punts are cut off")
         seen = neighbours.dropped("punt_limit")
         assert victim.dhcp(client).ip == address
@@ -99,9 +73,9 @@ def test_starving_dhcp_starves_nobody_else(neighbours: Neighbours, client: str) 
 @pytest.mark.parametrize("kind", ["arp", "echo"])
 def test_flooding_the_switch_s_answers_takes_none_from_others(neighbours: Neighbours, kind: str) -> None:
     thief, victim, gateway = neighbours.thief, neighbours.victim, neighbours.gateway
-    frame = arp_request(thief, gateway) if kind == "arp" else echo_request(thief, gateway)
+    flood = probing(number(thief.mac), int(IPv4Address(gateway))) if kind == "arp" else pinging(thief, gateway)
     before = neighbours.dropped("answer_limit")
-    with flooding(thief, frame):
+    with flooding(thief, flood):
         # More than all ports of the switch together may have.
         eventually(lambda: neighbours.dropped("answer_limit") > before + 10_000, "the thief's requests are cut off")
         victim.inside("ip", "neigh", "flush", "dev", "eth0")

@@ -56,18 +56,21 @@ interval = 0.5
             raise CommandFailed(f"naas-sdn {' '.join(arguments)}: {done.stderr.strip()[-800:]}")
         return done.stdout.strip()
 
-    def start(self) -> None:
-        """Start it and wait until it serves. Raises CommandFailed with the log's end if it does not."""
+    def start(self, ready: float = READY) -> None:
+        """Start it and wait until it serves, `ready` seconds at most.
+
+        Raises CommandFailed with the log's end if it does not.
+        """
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*_naas_sdn(), "serve", "--config-file", str(self.config)], stdout=log,
                                              stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
                                              cwd=self.source, env={**_environment(), **self._options})
-        deadline = time.monotonic() + READY
+        deadline = time.monotonic() + ready
         while not self._answers():
             if self._process.poll() is not None:
                 raise CommandFailed(f"naas-sdn serve ended at once:\n{self.tail()}")
             if time.monotonic() > deadline:
-                raise CommandFailed(f"naas-sdn serve does not answer after {READY} s:\n{self.tail()}")
+                raise CommandFailed(f"naas-sdn serve does not answer after {ready:.0f} s:\n{self.tail()}")
             time.sleep(0.05)
 
     @property
