@@ -155,8 +155,10 @@ def ask(order: Order) -> Outcome:
         wait = begun + following / order.rate - moment if order.rate and following < order.exchanges else PATIENCE
         select.select([hearing], [], [], max(0.0, wait))
         _hear(kind, hearing, under_way, taken)
-        for key in [key for key, (since, _) in under_way.items() if moment - since > PATIENCE]:
-            del under_way[key]
+        # The oldest first; those behind it have their turn.
+        oldest = next(iter(under_way), None)
+        if oldest is not None and moment - under_way[oldest][0] > PATIENCE:
+            del under_way[oldest]
             lost += 1
     return Outcome(taken, lost, time.perf_counter() - begun, time.process_time() - used)
 
