@@ -155,5 +155,3 @@ def _batch(pid: int | None, lines: list[str]) -> None:
 def _each(commands: list[list[str]]) -> list[str]:
     """For ovs-vsctl, as one transaction."""
     return [word for command in commands for word in ("--", *command)]
-
-

@@ -14,6 +14,7 @@ from tests.mininet.lab import VM, Lab, eventually
 
 TENANTS = ("alice",)
 
+
 class Neighbours:
     """Two machines of one network on one hypervisor."""
 
