@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,14 @@ def test_the_order_is_kept(database: Database) -> None:
         made.put(lambda _, number=number: seen.append(number), lambda: None)  # type: ignore[misc]
     until(lambda: len(seen) == 100)
     assert seen == list(range(100))
+
+
+def test_others_have_their_turn_between_batches(database: Database) -> None:
+    """Hundreds of hypervisors may be booked as gone at once; packets are answered all the while."""
+    made, written, turns = Reports(database), list[int](), list[int]()
+    for number in range(10 * reports.BATCH):
+        made.put(lambda _, number=number: written.append(number), lambda: None)  # type: ignore[misc]
+    while len(written) < 10 * reports.BATCH:
+        runtime.sleep()
+        turns.append(len(written))
+    assert max(after - before for before, after in pairwise([0, *turns])) <= reports.BATCH
