@@ -148,10 +148,15 @@ def stepping_back(app: Any) -> Any:
     return serve
 
 
+class _Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: what it tells of is refused lines as the client wrote them, which may hold tokens."""
+
+
 def serve_wsgi(sock: socket.socket, app: Any, log: Any, connections: int = 256) -> None:
     """Serve a WSGI application on `sock` until killed; `connections` at once, idle ones cut after 30 s."""
     eventlet.wsgi.server(
-        sock, app, log=log, log_output=False, socket_timeout=30, keepalive=True,
+        sock, app, log=log, log_output=False, socket_timeout=30, keepalive=True, debug=False, protocol=_Protocol,
         custom_pool=eventlet.GreenPool(connections),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from oslo_config import cfg
 from webob import Request, Response
+from webob.request import DisconnectionError
 
 from naas_sdn.db.session import Database
 from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, NotAuthenticated
@@ -151,7 +152,10 @@ class _Api:
     def _body(self, request: Request) -> bytes:
         if request.content_length is not None and request.content_length > self.max_body:
             raise _TooLarge(f"The body has {request.content_length} bytes; at most {self.max_body} are read.")
-        data: bytes = request.body_file.read(self.max_body + 1) if request.is_body_readable else b""
+        try:
+            data: bytes = request.body_file.read(self.max_body + 1) if request.is_body_readable else b""
+        except DisconnectionError as error:
+            raise HTTPBadRequest("The body is shorter than its Content-Length.") from error
         if len(data) > self.max_body:
             raise _TooLarge(f"The body has more than {self.max_body} bytes.")
         return data
