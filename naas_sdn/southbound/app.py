@@ -17,9 +17,16 @@ from naas_sdn.southbound import codec
 from naas_sdn.southbound.connection import Connection
 from naas_sdn.southbound.guard import Malformed
 from naas_sdn.southbound.listener import Listener
+from naas_sdn.southbound.pacing import Bucket, News
 from naas_sdn.southbound.switch import OpenFlowSwitch
 
 LOG = logging.getLogger(__name__)
+
+NEWS, NEWS_AT_ONCE = 5.0, 20
+"""A second, and saved up: reports of changed ports, or of foreign changes, of one switch."""
+
+COMING, COMING_AT_ONCE = 0.5, 10
+"""A second, and saved up: connections of one datapath."""
 
 
 class OpenFlowApp(OFPHandler):  # type: ignore[misc]
@@ -38,6 +45,8 @@ class Southbound:
         self._fleet = fleet
         self._options = conf.openflow
         self._live: dict[int, Connection] = {}
+        self._coming: dict[str, Bucket] = {}
+        """By the name of a hypervisor that was admitted."""
         self._manager = AppManager()
         self._manager.instantiate(OpenFlowApp)
         self._listener = Listener(conf, self._identify)
@@ -77,6 +86,11 @@ class Southbound:
             LOG.exception("identifying %s", connection.address[0])
             connection.end("an error in the controller")
             return
+        coming = self._coming.setdefault(host, Bucket(COMING, COMING_AT_ONCE))
+        if coming.wait:
+            self._refuse(connection, "restless", f"hypervisor {host} connects again and again")
+            return
+        coming.draw(1)
         self._admit(connection, OpenFlowSwitch(connection, host), identity)
 
     def _admit(self, connection: Connection, switch: OpenFlowSwitch, identity: Identity) -> None:
@@ -92,10 +106,14 @@ class Southbound:
                 del self._live[identity.datapath_id]
             self._fleet.disconnected(switch)
 
+        def changed() -> None:
+            flows, connection.changes = connection.changes, set()
+            self._fleet.changed_behind(switch, flows)
+
         connection.on_close = gone
         connection.on_packet_in = lambda punt: self._fleet.packet_in(switch, punt)
-        connection.on_ports = lambda: self._fleet.links(switch, switch.links())
-        connection.on_foreign_change = lambda flows: self._fleet.changed_behind(switch, flows)
+        connection.on_ports = News(lambda: self._fleet.links(switch, switch.links()), NEWS, NEWS_AT_ONCE).note
+        connection.on_foreign_change = News(changed, NEWS, NEWS_AT_ONCE).note
         connection.post(codec.monitor_request())
         self._fleet.connected(switch, switch.links())
         runtime.spawn(self._probe, connection)

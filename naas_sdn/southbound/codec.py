@@ -41,6 +41,7 @@ _GOTO = struct.Struct("!HHB3x")
 _APPLY = struct.Struct("!HH4x")
 _NAMED = struct.Struct("!BH")
 _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIHxx")
+_PORT = struct.Struct("!I12x16s32x")
 _FLOW_STATS = struct.Struct("!HBx20xQQQ")
 _FLOW_NAME = struct.Struct("!HBx20xQ")
 _TABLE_STATS = struct.Struct("!B3xI16x")
@@ -48,6 +49,9 @@ _UNTIMED = bytes(6)
 """No timeouts, no flags."""
 _EMPTY_MATCH = struct.pack("!HHI", 1, 4, 0)
 _ALL_COOKIE = _UNCOUNTED = 0xFFFFFFFFFFFFFFFF
+_LONGEST_MATCH = 2048
+"""Bytes of a packet-in's match; Open vSwitch, which has some hundred fields, stays well below."""
+
 _METER_STATS, _PORT_STATS = 40, 112
 """Bytes of a meter's counters before its bands, and of a port's (OpenFlow 1.3.5 sections 7.3.5.10, 7.3.5.6)."""
 
@@ -192,6 +196,10 @@ def barrier() -> bytes:
 
 def echo_request() -> bytes:
     return _message(of.ECHO_REQUEST)
+
+
+def echo_reply(request: bytes) -> bytes:
+    return request[:1] + bytes((of.ECHO_REPLY,)) + request[2:]
 
 
 def bundle_control(bundle: int, kind: int) -> bytes:
@@ -356,11 +364,23 @@ def _entries(body: bytes, smallest: int, at: int, what: str) -> Iterator[tuple[i
         offset += size
 
 
+def ports(body: bytes) -> Iterator[tuple[int, str]]:
+    """Number and name of each port in one part of a description, whose size the guard has checked."""
+    for number, name in _PORT.iter_unpack(body):
+        yield number, name.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def port_status(frame: bytes) -> tuple[int, int, str]:
+    """Reason, number and name."""
+    [(number, name)] = ports(frame[16:])
+    return frame[8], number, name
+
+
 def packet_in(frame: bytes) -> Punt:
     """Raises Malformed."""
     kind, length = struct.unpack_from("!HH", frame, 24)
     end = 24 + length
-    if kind != 1 or length < 4 or end > len(frame):
+    if kind != 1 or not 4 <= length <= _LONGEST_MATCH or end > len(frame):
         raise Malformed("a packet-in's match")
     fields: dict[str, int] = {}
     offset = 28

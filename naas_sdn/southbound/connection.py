@@ -6,7 +6,7 @@ handlers of the app. Sending never blocks the reader: one green thread writes, f
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from os_ken.base import app_manager  # noqa: F401 - os-ken's modules import each other; only this one can be first
 from os_ken.controller import ofp_event
 from os_ken.controller.controller import Datapath
-from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER
+from os_ken.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER
 from os_ken.ofproto import ofproto_parser
 
 from naas_sdn import runtime
@@ -38,13 +38,25 @@ READ = 256 << 10
 BREATH = 64
 """Messages handled before other green threads run."""
 
+ANSWER_LIMIT = 64 << 20
+"""Bytes of answers under way; a switch that goes on is closed. A dump of 100,000 flows has less than half of it."""
+
+ERRORS_KEPT = 20_000
+"""Errors that nobody has asked for yet; the oldest make room."""
+
+MOST_PORTS = 20_000
+
+CHANGES_KEPT = 4000
+"""Foreign changes that are told at once; what is beyond shows in the dump that follows."""
+
 
 class Requests:
     """Questions under way, by transaction ID: each collects its parts until the last, or its error."""
 
     def __init__(self) -> None:
         self._open: dict[int, tuple[runtime.Future, list[bytes]]] = {}
-        self.errors: dict[int, str] = {}
+        self._size = 0
+        self.errors: OrderedDict[int, str] = OrderedDict()
         """Errors of messages that nobody waits for, such as the flows of a bundle."""
 
     def open(self, xid: int) -> runtime.Future:
@@ -53,26 +65,41 @@ class Requests:
         return future
 
     def forget(self, xid: int) -> None:
-        self._open.pop(xid, None)
+        self._take(xid)
 
     def part(self, xid: int, body: bytes, more: bool) -> list[bytes] | None:
-        """All parts, when this was the last of an answer that somebody waits for."""
+        """All parts, when this was the last of an answer that somebody waits for.
+
+        Raises Malformed when there is no end to it.
+        """
         asked = self._open.get(xid)
         if asked is None:
             return None
         asked[1].append(body)
+        # An empty part, too, is kept somewhere.
+        self._size += len(body) + guard.HEADER
+        if self._size > ANSWER_LIMIT:
+            raise guard.Malformed(f"answers of more than {ANSWER_LIMIT} bytes")
         if more:
             return None
-        del self._open[xid]
+        self._take(xid)
         asked[0].resolve(asked[1])
         return asked[1]
 
     def error(self, xid: int, text: str) -> None:
-        asked = self._open.pop(xid, None)
-        if asked is None:
-            self.errors[xid] = text
-        else:
+        asked = self._take(xid)
+        if asked is not None:
             asked[0].resolve(text)
+            return
+        self.errors[xid] = text
+        if len(self.errors) > ERRORS_KEPT:
+            self.errors.popitem(last=False)
+
+    def _take(self, xid: int) -> tuple[runtime.Future, list[bytes]] | None:
+        asked = self._open.pop(xid, None)
+        if asked is not None:
+            self._size -= sum([len(part) + guard.HEADER for part in asked[1]])
+        return asked
 
     def fail(self, error: Exception) -> None:
         asked, self._open = self._open, {}
@@ -85,10 +112,14 @@ class Connection(Datapath):  # type: ignore[misc]
 
     def __init__(self, sock: Any, address: Any, ready: Callable[[Connection], None]) -> None:
         self.requests = Requests()
+        self.links: dict[int, str] = {}
+        """Interface by OpenFlow port."""
         self.admitted = False
         self.on_packet_in: Callable[[Punt], None] | None = None
         self.on_ports: Callable[[], None] | None = None
-        self.on_foreign_change: Callable[[Collection[tuple[int, int]]], None] | None = None
+        self.on_foreign_change: Callable[[], None] | None = None
+        self.changes: set[tuple[int, int]] = set()
+        """(table, cookie) of flows that others changed, until somebody takes them."""
         self.on_close: Callable[[], None] | None = None
         self.lost = 0
         """Packet-outs that did not fit into the queue."""
@@ -117,7 +148,7 @@ class Connection(Datapath):  # type: ignore[misc]
         if buf:
             self._waiting.append(bytes(buf))
             self._waiting_bytes += len(buf)
-        if close_socket or self._waiting_bytes > QUEUE_LIMIT:
+        if close_socket or self._waiting_bytes > (QUEUE_LIMIT if self.admitted else QUEUE_SOFT):
             self.end("the version was refused" if close_socket else "it does not read what it is sent")
         if buf:
             self._more.set()
@@ -266,37 +297,68 @@ class Connection(Datapath):  # type: ignore[misc]
         if kind == of.MULTIPART_REPLY:
             part, flags = int.from_bytes(frame[8:10]), int.from_bytes(frame[10:12])
             if part == of.MP_EXPERIMENTER:
-                changed = frozenset(codec.foreign_changes(frame[16:]))
-                if changed and self.on_foreign_change is not None:
-                    self.on_foreign_change(changed)
-                return
-            if part != of.MP_PORT_DESC or self.admitted:
+                self._note_changes(frozenset(codec.foreign_changes(frame[16:])))
+            elif part == of.MP_PORT_DESC and self.state == CONFIG_DISPATCHER:
+                self._learn_ports(frame[16:], bool(flags & of.MP_MORE))
+            else:
                 answer = self.requests.part(xid, frame[16:], bool(flags & of.MP_MORE))
                 if part == of.MP_PORT_DESC and answer is not None:
                     self._take_ports(b"".join(answer))
-                return
-        elif kind in (of.BARRIER_REPLY, of.EXPERIMENTER, of.ROLE_REPLY, of.ECHO_REPLY):
+            return
+        if kind in (of.BARRIER_REPLY, of.EXPERIMENTER, of.ROLE_REPLY, of.ECHO_REPLY):
             self.requests.part(xid, frame[8:], False)
             return
-        elif kind == of.ERROR:
+        if kind == of.ERROR:
             self.requests.error(xid, codec.error_text(frame))
             return
-        elif kind == of.PACKET_IN:
+        if kind == of.PACKET_IN:
             if self.on_packet_in is not None:
                 self.on_packet_in(codec.packet_in(frame))
             return
-        elif kind == of.FLOW_REMOVED:
+        if kind == of.FLOW_REMOVED:
             return
-        elif kind == of.HELLO:
+        if kind == of.PORT_STATUS:
+            self._change_port(*codec.port_status(frame))
+            return
+        if kind == of.ECHO_REQUEST:
+            self.send(codec.echo_reply(frame))
+            return
+        if kind == of.HELLO:
             frame = frame[:2] + (8).to_bytes(2) + frame[4:8]
         self._to_osken(frame, xid)
-        if kind == of.PORT_STATUS and self.on_ports is not None:
+
+    def _learn_ports(self, body: bytes, more: bool) -> None:
+        """The last step of the handshake."""
+        self.links.update(codec.ports(body))
+        self._check_ports()
+        if not more:
+            self.set_state(MAIN_DISPATCHER)
+
+    def _change_port(self, reason: int, number: int, name: str) -> None:
+        known = self.links.get(number)
+        if reason == of.PORT_DELETED:
+            self.links.pop(number, None)
+        else:
+            self.links[number] = name
+            self._check_ports()
+        if self.links.get(number) != known and self.on_ports is not None:
             self.on_ports()
 
     def _take_ports(self, body: bytes) -> None:
         """These are all the ports. Done by the reader, so that what a later port status says stays."""
-        ports = [self.ofproto_parser.OFPPort.parser(body, offset) for offset in range(0, len(body), guard.PORT)]
-        self.ports = {port.port_no: port for port in ports}
+        if len(body) % guard.PORT or len(body) > MOST_PORTS * guard.PORT:
+            raise guard.Malformed(f"port descriptions with {len(body)} bytes")
+        self.links = dict(codec.ports(body))
+
+    def _check_ports(self) -> None:
+        if len(self.links) > MOST_PORTS:
+            raise guard.Malformed(f"more than {MOST_PORTS} ports")
+
+    def _note_changes(self, flows: Collection[tuple[int, int]]) -> None:
+        if flows and self.on_foreign_change is not None:
+            if len(self.changes) < CHANGES_KEPT:
+                self.changes.update(flows)
+            self.on_foreign_change()
 
     def _to_osken(self, frame: bytes, xid: int) -> None:
         """As os-ken's own reader does with every message."""

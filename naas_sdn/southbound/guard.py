@@ -1,8 +1,8 @@
 """What a switch may say, checked before anything parses it.
 
-Only six kinds of message reach os-ken's parsers, all of fixed shape once they are through here: HELLO (stripped to its
-header), echo request and reply, features reply, port status, port description. The rest is decoded in codec.py, whose
-loops advance by lengths that are checked as they are read.
+Only two kinds of message reach os-ken's parsers, both of fixed shape once they are through here: HELLO (stripped to its
+header) and the features reply. The rest is decoded in codec.py, whose loops advance by lengths that are checked as they
+are read.
 """
 from __future__ import annotations
 

@@ -17,6 +17,12 @@ from naas_sdn.southbound.guard import Malformed
 
 LOG = logging.getLogger(__name__)
 
+REFUSALS = 400
+"""Connections a second that are accepted only to be closed; others wait in the kernel."""
+
+LOOK = 0.05
+"""Seconds between looks at who is still a stranger."""
+
 QUIET = 10.0
 """Seconds in which one reason to refuse is logged once; the rest is counted."""
 
@@ -51,10 +57,12 @@ class Listener:
         self._deadline = options.handshake_timeout
         self._limit = options.half_open
         self._strangers = 0
+        self._strange: dict[Connection, float] = {}
+        """When the time of each is over."""
         self._logged: dict[str, float] = {}
         self._connections: set[Connection] = set()
         self._socket = runtime.listen(options.host, options.port)
-        self._thread = runtime.spawn(self._accept)
+        self._threads = (runtime.spawn(self._accept), runtime.spawn(self._watch))
 
     @property
     def port(self) -> int:
@@ -63,7 +71,8 @@ class Listener:
         return number
 
     def stop(self) -> None:
-        self._thread.kill()
+        for thread in self._threads:
+            thread.kill()
         self._socket.close()
         for connection in list(self._connections):
             connection.end("the controller stops")
@@ -87,6 +96,7 @@ class Listener:
             if self._strangers >= self._limit:
                 self.refuse("half-open", address, f"{self._limit} connections have not identified themselves yet")
                 sock.close()
+                runtime.sleep(1 / REFUSALS)
             else:
                 runtime.spawn(self._serve, sock, address)
 
@@ -100,7 +110,7 @@ class Listener:
                     sock.do_handshake()
             connection = Connection(sock, address, self._ready)
             self._connections.add(connection)
-            runtime.spawn(self._watch, connection)
+            self._strange[connection] = time.monotonic() + self._deadline
             connection.serve()
         except Malformed as error:
             self.refuse("malformed", address, str(error))
@@ -113,14 +123,23 @@ class Listener:
                 self._strangers -= 1
             else:
                 self._connections.discard(connection)
+                self._is_known(connection)
             sock.close()
 
-    def _watch(self, connection: Connection) -> None:
+    def _is_known(self, connection: Connection) -> None:
+        """Or gone: it counts as a stranger no more."""
+        if self._strange.pop(connection, None) is not None:
+            self._strangers -= 1
+
+    def _watch(self) -> None:
         """Close what has not been admitted in time."""
-        end = time.monotonic() + self._deadline
-        while time.monotonic() < end and connection.is_active and not connection.admitted:
-            runtime.sleep(0.05)
-        self._strangers -= 1
-        if connection.is_active and not connection.admitted:
-            self.refuse("silent", connection.address, "no HELLO and features reply in time")
-            connection.end("it did not identify itself in time")
+        while True:
+            runtime.sleep(LOOK)
+            now = time.monotonic()
+            for connection, end in list(self._strange.items()):
+                if connection.is_active and not connection.admitted and now < end:
+                    continue
+                self._is_known(connection)
+                if connection.is_active and not connection.admitted:
+                    self.refuse("silent", connection.address, "no HELLO and features reply in time")
+                    connection.end("it did not identify itself in time")

@@ -35,8 +35,7 @@ class OpenFlowSwitch:
 
     def links(self) -> dict[str, int]:
         """OpenFlow port by interface name."""
-        return {port.name.decode("utf-8", "replace").rstrip("\0"): number
-                for number, port in self._connection.ports.items() if number < of.PORT_MAX}
+        return {name: number for number, name in self._connection.links.items() if number < of.PORT_MAX}
 
     def read_links(self) -> dict[str, int]:
         self._connection.ask(codec.port_descriptions_request())
@@ -44,33 +43,32 @@ class OpenFlowSwitch:
 
     def dump(self) -> Dump:
         dump = Dump()
-        for part in self._connection.ask(codec.flow_stats_request()):
+        for part in self._parts(codec.flow_stats_request()):
             started = time.thread_time()
             codec.read_flows(part, dump)
             dump.seconds += time.thread_time() - started
-            runtime.sleep()
         return dump
 
     def counts(self, tables: Collection[int]) -> list[FlowCount]:
-        return [count for table in tables for part in self._connection.ask(codec.flow_stats_request(table))
+        return [count for table in tables for part in self._parts(codec.flow_stats_request(table))
                 for count in codec.flow_stats(part)]
 
     def table_counts(self) -> dict[int, int]:
-        return {table: flows for part in self._connection.ask(codec.table_stats_request())
+        return {table: flows for part in self._parts(codec.table_stats_request())
                 for table, flows in codec.table_counts(part)}
 
     def meters(self) -> dict[int, Meter]:
-        found = {meter.number: meter for part in self._connection.ask(codec.meter_config_request())
+        found = {meter.number: meter for part in self._parts(codec.meter_config_request())
                  for meter in codec.meter_config(part)}
         self._meters = set(found)
         return found
 
     def meter_drops(self) -> dict[int, tuple[int, int]]:
-        return {number: (packets, octets) for part in self._connection.ask(codec.meter_stats_request())
+        return {number: (packets, octets) for part in self._parts(codec.meter_stats_request())
                 for number, packets, octets in codec.meter_drops(part)}
 
     def port_drops(self) -> dict[int, tuple[int, int]]:
-        return {number: (received, sent) for part in self._connection.ask(codec.port_stats_request())
+        return {number: (received, sent) for part in self._parts(codec.port_stats_request())
                 for number, received, sent in codec.port_drops(part)}
 
     def push(self, delta: Delta) -> None:
@@ -100,6 +98,12 @@ class OpenFlowSwitch:
 
     def close(self, reason: str) -> None:
         self._connection.end(reason)
+
+    def _parts(self, request: bytes) -> Iterator[bytes]:
+        """Of an answer; others run in between, however long it is."""
+        for part in self._connection.ask(request):
+            yield part
+            runtime.sleep()
 
     def _put_meters(self, meters: Iterable[Meter]) -> None:
         asked: dict[int, Meter] = {}
