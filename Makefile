@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$(
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS MAKEFLAGS
 
-.PHONY: help install root lint test test-all bench demo run clean
+.PHONY: help install root lint test test-all bench fuzz demo run clean
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ test-all: lint  ## all tests, the slow ones too
 
 bench: install  ## the figures, as a table
 	$(BIN)/python -m bench
+
+fuzz: lint      ## ten million mutated messages, by chance and by coverage (an hour on two cores at most)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check --no-input -e '.[test,fuzz]' </dev/null
+	$(BIN)/python -W ignore -m fuzz
 
 demo: install   ## play the use cases on two hypervisors
 	$(BIN)/python -m demo
