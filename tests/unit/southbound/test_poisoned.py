@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from naas_sdn import runtime
 from naas_sdn.engine.contract import Disconnected
 from naas_sdn.southbound.app import Southbound
 from naas_sdn.southbound.connection import QUEUE_SOFT, Connection
@@ -22,10 +23,10 @@ def south() -> Iterator[tuple[Southbound, RecordingFleet]]:
         yield both
 
 
-def admitted_peer(south: tuple[Southbound, RecordingFleet], wait: bool = True) -> socket.socket:
-    """A connection that is hv2 and does no more than it must to be admitted."""
+def admitted_peer(south: tuple[Southbound, RecordingFleet], wait: bool = True, number: int = 2) -> socket.socket:
+    """A connection that is hv2, or another, and does no more than it must to be admitted."""
     sock = attack(south[0])
-    sock.sendall(HELLO + frame(6, struct.pack("!QIBBxxII", 2, 0, 254, 0, 0, 0)) + PORTS)
+    sock.sendall(HELLO + frame(6, struct.pack("!QIBBxxII", number, 0, 254, 0, 0, 0)) + PORTS)
     asked = bytearray()
 
     def description() -> bytes | None:
@@ -40,10 +41,10 @@ def admitted_peer(south: tuple[Southbound, RecordingFleet], wait: bool = True) -
         return None
 
     xid = until(description)
-    body = struct.pack("!HH4x", 0, 0) + bytes(800) + b"hv2;vtep=192.0.2.2".ljust(256, b"\0")
+    body = struct.pack("!HH4x", 0, 0) + bytes(800) + f"hv{number};vtep=192.0.2.2".encode().ljust(256, b"\0")
     sock.sendall(struct.pack("!BBH", 4, 19, 8 + len(body)) + xid + body)
     if wait:
-        until(lambda: "hv2" in south[1].switches)
+        until(lambda: f"hv{number}" in south[1].switches)
     return sock
 
 
@@ -111,6 +112,18 @@ def test_who_comes_again_and_again_waits(south: tuple[Southbound, RecordingFleet
         return told
 
     until(refused)
+
+
+def test_five_hundred_come_at_once_and_none_is_refused(south: tuple[Southbound, RecordingFleet]) -> None:
+    numbers = range(1, 501)
+    south[1].names = {number: f"hv{number}" for number in numbers}
+    peers: list[socket.socket] = []
+    for number in numbers:
+        runtime.spawn(lambda number: peers.append(admitted_peer(south, number=number)), number)
+    until(lambda: len(peers) == len(numbers), seconds=30)
+    assert not south[0].counts
+    for peer in peers:
+        peer.close()
 
 
 def test_a_stranger_may_leave_little_unread(south: tuple[Southbound, RecordingFleet]) -> None:
