@@ -14,14 +14,14 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from bench.fleet.switch import ERROR, MONITOR, MULTIPART_REPLY, ONF, Switch
+from bench.fleet import openflow as of
+from bench.fleet.switch import Switch
 from fuzz.mutation import mutate
 from fuzz.recorded import seeds
 from naas_sdn.apps import wire
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Type, build
 from naas_sdn.pipeline.tables import Reason
 
-PACKET_IN, PORT_STATUS = 10, 12
 SILENT = 10_000
 AGAIN = 0.02
 """Seconds between attempts to connect."""
@@ -52,22 +52,22 @@ def packet_ins(chance: random.Random, keys: list[int]) -> Iterable[bytes]:
     while True:
         fields = struct.pack("!IIII", 0x00010204, chance.choice(keys), 0x00010C04, Reason.DHCP)
         head = struct.pack("!IHBBQHH", 0xFFFFFFFF, len(frame), 1, 95, 77, 1, 4 + len(fields)) + fields
-        yield message(PACKET_IN, 0, head + bytes(-(4 + len(fields)) % 8 + 2) + frame)
+        yield message(of.PACKET_IN, 0, head + bytes(-(4 + len(fields)) % 8 + 2) + frame)
 
 
 def ports(chance: random.Random, keys: list[int]) -> Iterable[bytes]:
     """Ports that come and go."""
     while True:
         number = chance.randrange(1000, 5000)
-        for reason in (0, 1):
-            yield message(PORT_STATUS, 0, struct.pack("!B7xI4x6s2x16s8I", reason, number, b"\2" * 6,
+        for reason in (of.PORT_ADDED, of.PORT_DELETED):
+            yield message(of.PORT_STATUS, 0, struct.pack("!B7xI4x6s2x16s8I", reason, number, b"\2" * 6,
                                                       f"tap{number:x}".encode(), *(8 * [0])))
 
 
 def errors(chance: random.Random, keys: list[int]) -> Iterable[bytes]:
     """For transactions that were, are, or will be."""
     while True:
-        yield message(ERROR, chance.getrandbits(31), struct.pack("!HH", 5, 1) + bytes(64))
+        yield message(of.ERROR, chance.getrandbits(31), struct.pack("!HH", 5, 1) + bytes(64))
 
 
 def changes(chance: random.Random, keys: list[int]) -> Iterable[bytes]:
@@ -75,7 +75,7 @@ def changes(chance: random.Random, keys: list[int]) -> Iterable[bytes]:
     while True:
         updates = b"".join(struct.pack("!HHHHHHHBxQHHI", 32, chance.randrange(3), 0, 0, 5, 0, 4, 60,
                                        chance.getrandbits(64), 1, 4, 0) for _ in range(100))
-        yield message(MULTIPART_REPLY, 0, struct.pack("!HH4xII", 0xFFFF, 0, ONF, MONITOR) + updates)
+        yield message(of.MULTIPART_REPLY, 0, struct.pack("!HH4xII", of.EXPERIMENTAL, 0, of.ONF, of.MONITOR) + updates)
 
 
 FLOODS: dict[str, Callable[[random.Random, list[int]], Iterable[bytes]]] = {
@@ -111,7 +111,7 @@ class Poison(Switch):
 
     def _report(self, xid: int, body: bytes) -> None:
         (kind,) = struct.unpack_from("!H", body)
-        if kind in (0, 13) or (self._what != ENDLESS and kind != 0xFFFF):
+        if kind in (of.DESC, of.PORTS) or (self._what != ENDLESS and kind != of.EXPERIMENTAL):
             super()._report(xid, body)
         elif self._flood is None:
             print("under way", flush=True)
@@ -119,8 +119,8 @@ class Poison(Switch):
             self._flood = asyncio.get_running_loop().create_task(self._pour(source))
 
     def _endless(self, xid: int, kind: int) -> Iterable[bytes]:
-        entry = struct.pack("!HBxIIHHHH4xQQQHHI", 56, 60, 1, 2, 100, 0, 0, 0, 77, 5, 500, 1, 4, 0) if kind == 1 else b""
-        part = message(MULTIPART_REPLY, xid, struct.pack("!HH4x", kind, 1) + entry * 1000)
+        entry = struct.pack("!HBxIIHHHH4xQQQHHI", 56, 60, 1, 2, 100, 0, 0, 0, 77, 5, 500, 1, 4, 0)
+        part = message(of.MULTIPART_REPLY, xid, struct.pack("!HH4x", kind, 1) + entry * (1000 * (kind == of.FLOWS)))
         while True:
             yield part
 

@@ -6,6 +6,7 @@ handlers of the app. Sending never blocks the reader: one green thread writes, f
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -36,7 +37,8 @@ QUEUE_SOFT = 1 << 20
 LAST_XID = 0x7FFFFFFF
 READ = 256 << 10
 BREATH = 64
-"""Messages handled before other green threads run."""
+TURN = 0.0005
+"""Messages, and seconds spent on them, after which other green threads run."""
 
 ANSWER_LIMIT = 64 << 20
 """Bytes of answers under way; a switch that goes on is closed. A dump of 100,000 flows has less than half of it."""
@@ -172,7 +174,7 @@ class Connection(Datapath):  # type: ignore[misc]
 
     def _recv_loop(self) -> None:
         buffer = bytearray()
-        handled = 0
+        handled, spent = 0, 0.0
         while self.state != DEAD_DISPATCHER:
             try:
                 chunk = self.socket.recv(READ)
@@ -187,10 +189,13 @@ class Connection(Datapath):  # type: ignore[misc]
                 size = guard.length(buffer[offset:offset + guard.HEADER])
                 if len(buffer) - offset < size:
                     break
+                begun = time.monotonic()
                 self._handle(bytes(buffer[offset:offset + size]))
                 offset += size
                 handled += 1
-                if handled % BREATH == 0:
+                spent += time.monotonic() - begun
+                if handled >= BREATH or spent > TURN:
+                    handled, spent = 0, 0.0
                     runtime.sleep()
                     if self.state == DEAD_DISPATCHER:
                         return

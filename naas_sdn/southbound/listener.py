@@ -99,6 +99,8 @@ class Listener:
                 runtime.sleep(1 / REFUSALS)
             else:
                 runtime.spawn(self._serve, sock, address)
+                # Many may be waiting, and accepting them does not wait.
+                runtime.sleep()
 
     def _serve(self, sock: Any, address: Any) -> None:
         self._strangers += 1
@@ -143,3 +145,4 @@ class Listener:
                 if connection.is_active and not connection.admitted:
                     self.refuse("silent", connection.address, "no HELLO and features reply in time")
                     connection.end("it did not identify itself in time")
+                    runtime.sleep()
