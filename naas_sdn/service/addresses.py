@@ -19,7 +19,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Plugins
-from naas_sdn.plugins.ipam import is_host
+from naas_sdn.plugins.ipam import is_host, sortable
 from naas_sdn.service.contract import Attributes
 from naas_sdn.service.rows import new_key
 
@@ -28,18 +28,17 @@ MAC_TRIES = 16
 MAX_FIXED_IPS = 16
 
 
-def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attributes] | None) -> None:
+def give(session: Session, plugins: Plugins, port: PortRow,
+         wanted: list[Attributes] | None) -> list[SubnetRow]:
     """Set the port's addresses: as `wanted` ([{subnet_id?, ip_address?}]), or one of any subnet when None.
 
-    Addresses that stay keep their place. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse and what the IPAM
-    plugin raises.
+    Returns the subnet of each address that is new. Addresses that stay keep their place; the last new one is not
+    flushed. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse and what the IPAM plugin raises.
     """
     subnets = list(session.scalars(
         select(SubnetRow).where(SubnetRow.network_id == port.network_id).order_by(SubnetRow.created_at, SubnetRow.id)))
     if wanted is None:
-        if subnets:
-            _give_any(session, plugins, port, subnets)
-        return
+        return [_give_any(session, plugins, port, subnets)] if subnets else []
     if len(wanted) > MAX_FIXED_IPS:
         raise InvalidInput(f"Invalid input for fixed_ips: {len(wanted)} addresses, at most {MAX_FIXED_IPS}.")
     named = [item["ip_address"] for item in wanted if item.get("ip_address") is not None]
@@ -59,13 +58,19 @@ def give(session: Session, plugins: Plugins, port: PortRow, wanted: list[Attribu
             kept.append(held)
         else:
             fresh.append((subnet, address))
-    for allocation in [a for a in port.allocations if a not in kept]:
+    lost = [a for a in port.allocations if a not in kept]
+    for allocation in lost:
         port.allocations.remove(allocation)
-    session.flush()
-    for subnet, address in fresh:
+    if lost:
+        session.flush()
+    for index, (subnet, address) in enumerate(fresh):
+        if index:
+            # For the IPAM plugin to see that the one before is taken.
+            session.flush()
         if address is not None and str(address) == subnet.gateway_ip and port.device_owner != ROUTER_INTERFACE:
             _require_unrouted(session, subnet)
-        _record(session, port, subnet, plugins.ipam.allocate(session, subnet, address))
+        _record(port, subnet, plugins.ipam.allocate(session, subnet, address))
+    return [subnet for subnet, _ in fresh]
 
 
 def _require_unrouted(session: Session, subnet: SubnetRow) -> None:
@@ -76,11 +81,11 @@ def _require_unrouted(session: Session, subnet: SubnetRow) -> None:
                              f"no machine can have it. Delete the route first.")
 
 
-def _give_any(session: Session, plugins: Plugins, port: PortRow, subnets: Iterable[SubnetRow]) -> None:
+def _give_any(session: Session, plugins: Plugins, port: PortRow, subnets: Iterable[SubnetRow]) -> SubnetRow:
     for subnet in subnets:
         try:
-            _record(session, port, subnet, plugins.ipam.allocate(session, subnet, None))
-            return
+            _record(port, subnet, plugins.ipam.allocate(session, subnet, None))
+            return subnet
         except IpAddressGenerationFailure:
             continue
     raise IpAddressGenerationFailure(f"No more IP addresses available on network {port.network_id}.")
@@ -103,20 +108,21 @@ def _subnet_for(port: PortRow, subnets: list[SubnetRow], item: Attributes) -> Su
                               f"network {port.network_id}.")
 
 
-def _record(session: Session, port: PortRow, subnet: SubnetRow, ip: IPv4Address) -> None:
-    port.allocations.append(AllocationRow(subnet_id=subnet.id, ip_address=str(ip), ip_number=f"{int(ip):032x}"))
-    session.flush()
+def _record(port: PortRow, subnet: SubnetRow, ip: IPv4Address) -> None:
+    port.allocations.append(AllocationRow(subnet_id=subnet.id, ip_address=str(ip), ip_number=sortable(ip)))
 
 
 def new_port(session: Session, network: NetworkRow, attributes: Attributes) -> PortRow:
-    """A port row with key, number and MAC (any, unless given), not yet with addresses. Raises MacAddressInUse."""
+    """A port row with key, number and MAC (any, unless given), not yet with addresses or flushed.
+
+    Raises MacAddressInUse.
+    """
     mac = attributes.get("mac_address") or free_mac(session, network.id)
     row = PortRow(**{"id": new_id(), "profile": {}, "allocations": [], "vif": None, **attributes,
-                     "network_id": network.id, "mac_address": mac, "number": network.next_number,
+                     "network_id": network.id, "network": network, "mac_address": mac, "number": network.next_number,
                      "key": new_key(session)})
     network.next_number += 1
     session.add(row)
-    session.flush()
     return row
 
 
@@ -170,10 +176,10 @@ def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow
         port = new_port(session, network, {
             "project_id": network.project_id, "name": "", "device_owner": DHCP_SERVICE,
             "device_id": f"dhcp-{subnet.id}", "port_security_enabled": False})
-        _record(session, port, subnet, plugins.ipam.allocate(session, subnet, None))
+        _record(port, subnet, plugins.ipam.allocate(session, subnet, None))
     elif service is not None and not needed:
         session.delete(service)
-        session.flush()
+    session.flush()
 
 
 def subnets_of(session: Session, ports: Iterable[PortRow]) -> list[SubnetRow]:

@@ -1,7 +1,7 @@
 """Ports: Neutron's, with their number in the network and with plug and unplug."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from naas_sdn.db import status
-from naas_sdn.db.rows import AllocationRow, CounterRow, HypervisorRow, NetworkRow, PortRow, VifRow
+from naas_sdn.db.rows import AllocationRow, CounterRow, HypervisorRow, NetworkRow, PortRow, SubnetRow, VifRow
 from naas_sdn.errors import (
     BadRequest,
     HTTPBadRequest,
@@ -70,7 +70,9 @@ class Ports:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        return self.show(session, context, [self.make(session, context, attributes)])[0]
+        row = self.make(session, context, attributes)
+        # Nobody can have had trouble with what is in no other transaction yet.
+        return self._item(context, row, None, self._registered(session, context, [row]))
 
     def make(self, session: Session, context: Context, attributes: Attributes) -> PortRow:
         """The row of a new port."""
@@ -80,17 +82,20 @@ class Ports:
         secure = attributes.get("port_security_enabled")
         if attributes.get("mac_address") is not None:
             addresses.require_free_mac(session, network.id, attributes["mac_address"])
-        row = addresses.new_port(session, network, {
-            **{name: attributes[name] for name in PLAIN if name in attributes},
-            "port_security_enabled": network.port_security_enabled if secure is None else secure,
-            "project_id": attributes["project_id"], "mac_address": attributes.get("mac_address"),
-            "host_id": attributes.get("binding:host_id") or "", "profile": attributes.get("binding:profile") or {},
-            "vnic_type": attributes.get("binding:vnic_type", "normal"),
-        })
-        self._policy(session, context, row)
-        self.plugins.l2.check(session, Change("create", "port", row.id, attributes))
-        self._address(session, row, attributes.get("fixed_ips"))
+        with session.no_autoflush:
+            # All that is asked here is of other rows, so one flush is enough.
+            row = addresses.new_port(session, network, {
+                **{name: attributes[name] for name in PLAIN if name in attributes},
+                "port_security_enabled": network.port_security_enabled if secure is None else secure,
+                "project_id": attributes["project_id"], "mac_address": attributes.get("mac_address"),
+                "host_id": attributes.get("binding:host_id") or "", "profile": attributes.get("binding:profile") or {},
+                "vnic_type": attributes.get("binding:vnic_type", "normal"),
+            })
+            self._policy(session, context, row)
+            gained = self._address(session, row, attributes.get("fixed_ips"))
         session.flush()
+        self.plugins.l2.check(session, Change("create", "port", row.id, attributes))
+        self._settle(session, row, gained)
         return row
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
@@ -116,7 +121,7 @@ class Ports:
             row.vif = None
         self._policy(session, context, row)
         if "fixed_ips" in attributes:
-            self._address(session, row, attributes["fixed_ips"] or [])
+            self._settle(session, row, self._address(session, row, attributes["fixed_ips"] or []))
         for subnet in before:
             addresses.ensure_service_address(session, self.plugins, subnet)
         touch(row)
@@ -178,40 +183,51 @@ class Ports:
     def show(self, session: Session, context: Context, rows: Iterable[PortRow]) -> list[Attributes]:
         rows = list(rows)
         errors = status.errors_of(session, "port", [row.id for row in rows])
-        hosts = {row.host_id for row in rows if row.host_id} if context.is_service else set()
-        registered = select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts))
-        known = set(session.scalars(registered)) if hosts else set()
-        shown = []
-        for row in rows:
-            item = {
-                **standard(row), "network_id": row.network_id, "number": row.number,
-                "admin_state_up": row.admin_state_up, "status": status.port_status(row, errors.get(row.id)),
-                "mac_address": row.mac_address, "fixed_ips": [
-                    {"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations],
-                "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": [],
-                "port_security_enabled": row.port_security_enabled, "allowed_address_pairs": [],
-                "extra_dhcp_opts": [], "qos_policy_id": row.qos_policy_id,
-                "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,
-                "vif_id": row.vif.id if row.vif is not None else None, "error": errors.get(row.id),
-            }
-            if context.is_service:
-                bound = row.host_id in known
-                item.update({
-                    "binding:host_id": row.host_id, "binding:profile": row.profile,
-                    "binding:vif_type": "ovs" if bound else "binding_failed" if row.host_id else "unbound",
-                    "binding:vif_details": VIF_DETAILS if bound else {},
-                })
-            shown.append(item)
-        return shown
+        registered = self._registered(session, context, rows)
+        return [self._item(context, row, errors.get(row.id), registered) for row in rows]
 
-    def _address(self, session: Session, row: PortRow, wanted: list[Attributes] | None) -> None:
+    @staticmethod
+    def _registered(session: Session, context: Context, rows: Iterable[PortRow]) -> set[str]:
+        """Of the hosts that the ports are bound to, those that are hypervisors, for who is told so."""
+        hosts = {row.host_id for row in rows if row.host_id} if context.is_service else set()
+        return set(session.scalars(select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts)))) if hosts else set()
+
+    @staticmethod
+    def _item(context: Context, row: PortRow, error: str | None, registered: Container[str]) -> Attributes:
+        item = {
+            **standard(row), "network_id": row.network_id, "number": row.number,
+            "admin_state_up": row.admin_state_up, "status": status.port_status(row, error),
+            "mac_address": row.mac_address, "fixed_ips": [
+                {"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations],
+            "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": [],
+            "port_security_enabled": row.port_security_enabled, "allowed_address_pairs": [],
+            "extra_dhcp_opts": [], "qos_policy_id": row.qos_policy_id,
+            "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,
+            "vif_id": row.vif.id if row.vif is not None else None, "error": error,
+        }
+        if context.is_service:
+            bound = row.host_id in registered
+            item.update({
+                "binding:host_id": row.host_id, "binding:profile": row.profile,
+                "binding:vif_type": "ovs" if bound else "binding_failed" if row.host_id else "unbound",
+                "binding:vif_details": VIF_DETAILS if bound else {},
+            })
+        return item
+
+    def _address(self, session: Session, row: PortRow, wanted: list[Attributes] | None) -> list[SubnetRow]:
+        """The subnets of its new addresses."""
         if not self.plugins.has_l3:
             if wanted:
                 raise self.plugins.l3.missing()
-            return
-        addresses.give(session, self.plugins, row, wanted)
-        for subnet in addresses.subnets_of(session, [row]):
-            addresses.ensure_service_address(session, self.plugins, subnet)
+            return []
+        return addresses.give(session, self.plugins, row, wanted)
+
+    def _settle(self, session: Session, row: PortRow, gained: Iterable[SubnetRow]) -> None:
+        """DHCP moves away from a gateway's address that is the port's now; no other address is its concern."""
+        held = {(allocation.subnet_id, allocation.ip_address) for allocation in row.allocations}
+        for subnet in gained:
+            if (subnet.id, subnet.gateway_ip) in held:
+                addresses.ensure_service_address(session, self.plugins, subnet)
 
     @staticmethod
     def _require_owner(context: Context, project_id: str, action: str) -> None:

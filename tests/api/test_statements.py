@@ -1,0 +1,44 @@
+"""How many statements a request takes: what it costs, told without a clock."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.api.wire import Wire
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Those of every database, BEGIN and PRAGMA too."""
+    heard: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        heard.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield heard
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+AUTHENTICATION = 3
+"""BEGIN, the read lock, the token."""
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_creating_a_port(wire: Wire, others: int) -> None:
+    """BEGIN; the network, its subnets, a MAC that is free, the highest address; the key, the network's next number,
+    the port, its address, the journal. However many ports there are."""
+    network = wire.network()
+    for _ in range(others):
+        wire.make("ports", network_id=network["id"])
+    wire.token("alice")
+    with statements() as heard:
+        wire.make("ports", network_id=network["id"])
+    assert len(heard) == AUTHENTICATION + 10, heard
+    assert sum(statement.startswith("SELECT") for statement in heard) == 5, heard
