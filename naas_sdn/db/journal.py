@@ -11,7 +11,7 @@ from functools import cache
 from sqlalchemy import Connection, event, insert, inspect, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func as sql
-from sqlalchemy.orm import Mapper, Session, object_session
+from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
 from naas_sdn.db.rows import (
     AllocationRow,
@@ -77,31 +77,47 @@ def recorded(session: Session) -> set[tuple[str, str]]:
 # Events of the mapper: the session's own lists do not have what a delete-orphan cascade removes.
 @event.listens_for(Row, "after_insert", propagate=True)
 @event.listens_for(Row, "after_delete", propagate=True)
-def _made_or_gone(_: Mapper[Row], connection: Connection, row: Row) -> None:
-    _record(connection, row)
+def _made_or_gone(_mapper: Mapper[Row], _connection: Connection, row: Row) -> None:
+    _record(row)
 
 
 @event.listens_for(Row, "after_update", propagate=True)
-def _changed(_: Mapper[Row], connection: Connection, row: Row) -> None:
+def _changed(_mapper: Mapper[Row], _connection: Connection, row: Row) -> None:
     if _seen(row):
-        _record(connection, row)
+        _record(row)
 
 
-def _record(connection: Connection, row: Row) -> None:
+def _record(row: Row) -> None:
     key, session = subject(row), object_session(row)
     if key is None or session is None or key in recorded(session):
         return
     recorded(session).add(key)
-    connection.execute(_INSERT, {"kind": key[0], "object_id": key[1]})
+    _unwritten(session).append({"kind": key[0], "object_id": key[1]})
+
+
+@event.listens_for(Session, "after_flush")
+def _write(session: Session, _: UOWTransaction) -> None:
+    entries = _unwritten(session)
+    if entries:
+        session.connection().execute(_INSERT, entries)
+        entries.clear()
 
 
 _INSERT = insert(JournalRow)
+_UNWRITTEN = f"{__name__}.unwritten"
+
+
+def _unwritten(session: Session) -> list[dict[str, str]]:
+    """What the flush under way has recorded, for one statement at its end."""
+    entries: list[dict[str, str]] = session.info.setdefault(_UNWRITTEN, [])
+    return entries
 
 
 def _seen(row: Row) -> bool:
     state = inspect(row)
-    return any(state.attrs[column.key].history.has_changes()
-               for column in state.mapper.column_attrs if column.key not in UNSEEN)
+    # Only what was assigned can have changed; to ask for the history of every column takes longer than the UPDATE.
+    return any(state.attrs[name].history.has_changes() for name in state.committed_state
+               if name in state.mapper.column_attrs and name not in UNSEEN)
 
 
 _WRITES = re.compile(r"\b(?:INTO|DELETE\s+FROM|UPDATE(?:\s+OR\s+\w+)?)\s+[\"'`\[]?(\w+)", re.IGNORECASE)

@@ -6,7 +6,7 @@ the present count, so a count that moves on is DOWN until it is acknowledged aga
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -60,17 +60,18 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     hypervisor = session.scalar(select(HypervisorRow).where(HypervisorRow.name == host))
     if hypervisor is None:
         raise HypervisorNotFound(host)
-    there = session.scalar(select(VifRow).where(VifRow.host == host, VifRow.interface == interface))
-    if there is not None and there.port_id != port.id:
-        raise InterfaceInUse(f"Interface {interface} of hypervisor {host} is plugged to port {there.port_id}; "
+    vifs = _vifs_of(session, host)
+    holder = vifs.get(interface, (port.id, 0))[0]
+    if holder != port.id:
+        raise InterfaceInUse(f"Interface {interface} of hypervisor {host} is plugged to port {holder}; "
                              f"unplug that one first.")
-    if there is not None:
-        return there
+    if port.vif is not None and interface in vifs:
+        return port.vif
     if port.vif is not None:
         raise PortInUse(f"Port {port.id} is plugged to {port.vif.interface} of hypervisor {port.vif.host}; "
                         f"unplug it first.")
     port.vif = VifRow(port_id=port.id, hypervisor=hypervisor, host=host, interface=interface,
-                      slot=_free_slot(session, host), source=source)
+                      slot=_free_slot(host, vifs), source=source)
     port.host_id, port.unplugged = host, False
     touch(port)
     session.flush()
@@ -90,9 +91,15 @@ def unplug(session: Session, port: PortRow) -> None:
     session.flush()
 
 
-def _free_slot(session: Session, host: str) -> int:
+def _vifs_of(session: Session, host: str) -> dict[str, tuple[str, int]]:
+    """{interface: (port id, slot)} of a hypervisor."""
+    found = session.execute(select(VifRow.interface, VifRow.port_id, VifRow.slot).where(VifRow.host == host))
+    return {interface: (port_id, slot) for interface, port_id, slot in found}
+
+
+def _free_slot(host: str, vifs: Mapping[str, tuple[str, int]]) -> int:
     """The lowest number that no VIF of the hypervisor has (it names meters and a conntrack zone)."""
-    used = set(session.scalars(select(VifRow.slot).where(VifRow.host == host)))
+    used = {slot for _, slot in vifs.values()}
     slot = next(number for number in range(1, len(used) + 2) if number not in used)
     if slot > LAST_SLOT:
         raise InterfaceInUse(f"Hypervisor {host} has {LAST_SLOT} VIFs, and no more fit.")
@@ -128,7 +135,7 @@ def _claim(session: Session, host: str, interface: str) -> None:
             plug(session, port, host, interface, "switch")
         return
     if port.host_id == host or (vif.acknowledged != vif.plugging and port.host_id == ""):
-        vif.host, vif.interface, vif.slot = host, interface, _free_slot(session, host)
+        vif.host, vif.interface, vif.slot = host, interface, _free_slot(host, _vifs_of(session, host))
         vif.plugging += 1
         vif.refusal = ""
     else:

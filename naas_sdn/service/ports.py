@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from naas_sdn.db import status
@@ -37,6 +37,11 @@ VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": Fal
                "datapath_type": "system"}
 
 
+WHOLE = (joinedload(PortRow.network), joinedload(PortRow.allocations),
+         joinedload(PortRow.vif).joinedload(VifRow.hypervisor))
+"""A port with all that an operation looks at or deletes with it."""
+
+
 def seen_by(context: Context) -> ColumnElement[bool]:
     """Own ports, and all ports of own networks."""
     own = select(NetworkRow.id).where(NetworkRow.project_id == context.project_id)
@@ -45,7 +50,7 @@ def seen_by(context: Context) -> ColumnElement[bool]:
 
 def visible_port(session: Session, context: Context, identifier: str) -> PortRow:
     """Raises PortNotFound."""
-    return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context))
+    return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context), WHOLE)
 
 
 def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
@@ -276,8 +281,7 @@ class Ports:
 def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
     """The port, its addresses, its VIF and its counters; a freed gateway address may end a service address."""
     subnets = addresses.subnets_of(session, [row]) if plugins.has_l3 else []
-    for counter in session.scalars(select(CounterRow).where(CounterRow.port_id == row.id)):
-        session.delete(counter)
+    session.execute(delete(CounterRow).where(CounterRow.port_id == row.id))
     session.delete(row)
     session.flush()
     for subnet in subnets:

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, ColumnElement, Integer, and_, cast, func, insert, or_, select
+from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, bindparam, cast, func, insert, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ExecutableOption
 
 from naas_sdn.db.rows import KeyRow, Owned, now
 from naas_sdn.errors import NotFound, PolicyNotAuthorized
@@ -60,15 +62,22 @@ def change(row: Any, attributes: Attributes, names: Iterable[str]) -> bool:
 
 
 def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],  # noqa: PLR0917
-            clause: ColumnElement[bool] | None) -> R:
-    """The row, if the caller may see it. Raises `missing`, just as for one that is not there."""
-    query = select(row_class).where(row_class.id == identifier)
+            clause: ColumnElement[bool] | None, options: tuple[ExecutableOption, ...] = ()) -> R:
+    """The row, if the caller may see it; `options` say what to load with it. Raises `missing`, just as for one that
+    is not there."""
+    query = _by_id(row_class, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
     if clause is not None and not context.is_service:
         query = query.where(clause)
-    row: R | None = session.scalar(query)
+    row: R | None = session.scalars(query, {"identifier": identifier}).unique().one_or_none()
     if row is None:
         raise missing(identifier)
     return row
+
+
+@cache
+def _by_id(row_class: Any, options: tuple[ExecutableOption, ...]) -> Select[Any]:
+    """Made once: making a statement takes as long as executing it."""
+    return select(row_class).where(row_class.id == bindparam("identifier")).options(*options)
 
 
 def own_clause(context: Context, row_class: type[Owned]) -> ColumnElement[bool]:

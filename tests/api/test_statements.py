@@ -42,3 +42,35 @@ def test_creating_a_port(wire: Wire, others: int) -> None:
         wire.make("ports", network_id=network["id"])
     assert len(heard) == AUTHENTICATION + 10, heard
     assert sum(statement.startswith("SELECT") for statement in heard) == 5, heard
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_plugging_a_port(wire: Wire, others: int) -> None:
+    """BEGIN; the port with all that is its own, the hypervisor, its VIFs; the port, the VIF, the journal; errors to
+    show. However many VIFs there are."""
+    network = wire.network()
+    for number in range(others):
+        wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface=f"tap{number}")
+    port = wire.make("ports", "admin", network_id=network["id"])
+    with statements() as heard:
+        wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface="tap")
+    assert len(heard) == AUTHENTICATION + 8, heard
+
+
+def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
+    """Both together; only BEGIN is needed once and the port need not be read."""
+    network = wire.network()
+    wire.token("admin")
+    with statements() as heard:
+        wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")
+    assert len(heard) == AUTHENTICATION + 16, heard
+
+
+def test_deleting_a_plugged_port(wire: Wire) -> None:
+    """BEGIN; the port with all that is its own, its subnet; five tables and the journal; who has the gateway's
+    address."""
+    network = wire.network()
+    port = wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")["port_id"]
+    with statements() as heard:
+        assert wire.ask("DELETE", f"ports/{port}", who="admin").status == 204
+    assert len(heard) == AUTHENTICATION + 10, heard
