@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, and_, delete, event, or_, select
+from sqlalchemy import Connection, and_, bindparam, delete, event, or_, select
 from sqlalchemy.orm import Mapper, Session
 
 from naas_sdn.db.journal import subject
@@ -64,12 +64,16 @@ def _forget_errors(_: Mapper[Owned | HypervisorRow], connection: Connection, row
     connection.execute(delete(ObjectErrorRow).where(or_(*ended)))
 
 
+_ERRORS = select(ObjectErrorRow.object_id, ObjectErrorRow.reason).where(
+    ObjectErrorRow.kind == bindparam("kind"), ObjectErrorRow.object_id.in_(bindparam("ids", expanding=True))).order_by(
+    ObjectErrorRow.source)
+
+
 def errors_of(session: Session, kind: str, ids: Iterable[str]) -> dict[str, str]:
     """{object id: reasons} of those that have any."""
     found: dict[str, str] = {}
-    for row in session.scalars(select(ObjectErrorRow).where(
-            ObjectErrorRow.kind == kind, ObjectErrorRow.object_id.in_(list(ids))).order_by(ObjectErrorRow.source)):
-        found[row.object_id] = f"{found[row.object_id]}; {row.reason}" if row.object_id in found else row.reason
+    for object_id, reason in session.execute(_ERRORS, {"kind": kind, "ids": list(ids)}):
+        found[object_id] = f"{found[object_id]}; {reason}" if object_id in found else reason
     return found
 
 

@@ -5,8 +5,8 @@ import random
 from ipaddress import IPv4Address, IPv4Network
 
 from oslo_config import cfg
+from sqlalchemy import bindparam, select
 from sqlalchemy import func as sql
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import AllocationRow, SubnetRow
@@ -14,6 +14,10 @@ from naas_sdn.errors import InvalidIpForSubnet, IpAddressAlreadyAllocated, IpAdd
 from naas_sdn.plugins.contract import IpamPlugin
 
 PROBES = 16
+
+_HIGHEST = select(sql.max(AllocationRow.ip_number)).where(
+    AllocationRow.subnet_id == bindparam("subnet_id"),
+    AllocationRow.ip_number.between(bindparam("start"), bindparam("end")))
 
 
 def sortable(ip: IPv4Address) -> str:
@@ -66,9 +70,7 @@ class InternalIpam(IpamPlugin):
 
     @staticmethod
     def _after_highest(session: Session, subnet: SubnetRow, start: int, end: int) -> int | None:
-        highest = session.scalar(select(sql.max(AllocationRow.ip_number)).where(
-            AllocationRow.subnet_id == subnet.id,
-            AllocationRow.ip_number.between(f"{start:032x}", f"{end:032x}")))
+        highest = session.scalar(_HIGHEST, {"subnet_id": subnet.id, "start": f"{start:032x}", "end": f"{end:032x}"})
         following = start if highest is None else int(highest, 16) + 1
         return following if following <= end else None
 

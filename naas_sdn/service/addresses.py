@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.load import GATEWAY_MAC, mac_of, number_of
@@ -27,6 +27,15 @@ MAC_BASE = 0xFA163E000000
 MAC_TRIES = 16
 MAX_FIXED_IPS = 16
 
+_SUBNETS = select(SubnetRow).where(SubnetRow.network_id == bindparam("network_id")).order_by(
+    SubnetRow.created_at, SubnetRow.id)
+_HOLDER = select(PortRow.id).where(PortRow.network_id == bindparam("network_id"),
+                                   PortRow.mac_address == bindparam("mac_address"))
+_AT_GATEWAY_OR_DHCP = select(PortRow, AllocationRow.ip_address).join(
+    AllocationRow, AllocationRow.port_id == PortRow.id).where(
+    AllocationRow.subnet_id == bindparam("subnet_id"),
+    or_(AllocationRow.ip_address == bindparam("gateway_ip"), PortRow.device_owner == DHCP_SERVICE))
+
 
 def give(session: Session, plugins: Plugins, port: PortRow,
          wanted: list[Attributes] | None) -> list[SubnetRow]:
@@ -35,8 +44,7 @@ def give(session: Session, plugins: Plugins, port: PortRow,
     Returns the subnet of each address that is new. Addresses that stay keep their place; the last new one is not
     flushed. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse and what the IPAM plugin raises.
     """
-    subnets = list(session.scalars(
-        select(SubnetRow).where(SubnetRow.network_id == port.network_id).order_by(SubnetRow.created_at, SubnetRow.id)))
+    subnets = list(session.scalars(_SUBNETS, {"network_id": port.network_id}))
     if wanted is None:
         return [_give_any(session, plugins, port, subnets)] if subnets else []
     if len(wanted) > MAX_FIXED_IPS:
@@ -131,7 +139,7 @@ def require_free_mac(session: Session, network_id: str, mac: str) -> None:
     if number_of(mac) >> 24 == GATEWAY_MAC >> 24:
         raise MacAddressInUse(f"Unable to complete operation for network {network_id}. The mac address {mac} is in "
                               f"the range of gateways ({mac_of(GATEWAY_MAC)}/24).")
-    if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id, PortRow.mac_address == mac)):
+    if session.scalar(_HOLDER, {"network_id": network_id, "mac_address": mac}):
         raise MacAddressInUse(f"Unable to complete operation for network {network_id}. "
                               f"The mac address {mac} is in use.")
 
@@ -140,8 +148,7 @@ def free_mac(session: Session, network_id: str) -> str:
     """Raises MacAddressInUse when the network's range is as good as full."""
     for _ in range(MAC_TRIES):
         mac = mac_of(MAC_BASE | random.getrandbits(24))
-        if session.scalar(select(PortRow.id).where(PortRow.network_id == network_id,
-                                                   PortRow.mac_address == mac)) is None:
+        if session.scalar(_HOLDER, {"network_id": network_id, "mac_address": mac}) is None:
             return mac
     raise MacAddressInUse(f"No free MAC address was found for network {network_id}.")
 
@@ -163,10 +170,7 @@ def route_through(session: Session, subnets: Iterable[SubnetRow]) -> str | None:
 
 def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow) -> None:
     """DHCP answers from the gateway; where there is none, or a machine is it, from a port of its own."""
-    found = session.execute(
-        select(PortRow, AllocationRow.ip_address).join(AllocationRow, AllocationRow.port_id == PortRow.id).where(
-            AllocationRow.subnet_id == subnet.id,
-            or_(AllocationRow.ip_address == subnet.gateway_ip, PortRow.device_owner == DHCP_SERVICE))).all()
+    found = session.execute(_AT_GATEWAY_OR_DHCP, {"subnet_id": subnet.id, "gateway_ip": subnet.gateway_ip}).all()
     holder = next((port for port, ip in found if ip == subnet.gateway_ip), None)
     service = next((port for port, _ in found if port.device_owner == DHCP_SERVICE), None)
     needed = subnet.enable_dhcp and (

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
@@ -21,7 +21,7 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, visible
+from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, visible
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "shared", "port_security_enabled", "isolated",
@@ -30,14 +30,13 @@ ADMIN_ONLY = {"shared": False, "isolated": False}
 """Attributes that only an operator sets, and the value that anybody may give."""
 
 
-def seen_by(context: Context) -> ColumnElement[bool]:
-    """Own networks and shared ones."""
-    return or_(NetworkRow.project_id == context.project_id, NetworkRow.shared)
+SEEN = or_(NetworkRow.project_id == READER, NetworkRow.shared)
+"""Own networks and shared ones."""
 
 
 def visible_network(session: Session, context: Context, identifier: str) -> NetworkRow:
     """Raises NetworkNotFound."""
-    return visible(session, context, NetworkRow, identifier, NetworkNotFound, seen_by(context))
+    return visible(session, context, NetworkRow, identifier, NetworkNotFound, SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ class Networks:
         for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
             if name in query.filters and only not in query.filters[name]:
                 return []
-        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=seen_by(context),
+        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN,
                          conditions=conditions, options=[selectinload(NetworkRow.subnets)])
         return self._show(session, context, rows)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import HypervisorRow, PortRow, VifRow
@@ -30,6 +30,9 @@ INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
 LAST_SLOT = 65535
 BRIDGE = "br-int"
 """The integration bridge; its own interface has its name."""
+
+_HYPERVISOR = select(HypervisorRow).where(HypervisorRow.name == bindparam("name"))
+_VIFS = select(VifRow.interface, VifRow.port_id, VifRow.slot).where(VifRow.host == bindparam("host"))
 
 
 def require_service(context: Context, action: str) -> None:
@@ -57,7 +60,7 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     if port.device_owner.startswith("network:"):
         raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
                            f"nothing can be plugged into it.")
-    hypervisor = session.scalar(select(HypervisorRow).where(HypervisorRow.name == host))
+    hypervisor = session.scalar(_HYPERVISOR, {"name": host})
     if hypervisor is None:
         raise HypervisorNotFound(host)
     vifs = _vifs_of(session, host)
@@ -93,8 +96,7 @@ def unplug(session: Session, port: PortRow) -> None:
 
 def _vifs_of(session: Session, host: str) -> dict[str, tuple[str, int]]:
     """{interface: (port id, slot)} of a hypervisor."""
-    found = session.execute(select(VifRow.interface, VifRow.port_id, VifRow.slot).where(VifRow.host == host))
-    return {interface: (port_id, slot) for interface, port_id, slot in found}
+    return {interface: (port_id, slot) for interface, port_id, slot in session.execute(_VIFS, {"host": host})}
 
 
 def _free_slot(host: str, vifs: Mapping[str, tuple[str, int]]) -> int:

@@ -24,7 +24,7 @@ from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import find_rows, require_owner, standard, touch, visible
+from naas_sdn.service.rows import READER, find_rows, require_owner, standard, touch, visible
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
@@ -42,15 +42,14 @@ WHOLE = (joinedload(PortRow.network), joinedload(PortRow.allocations),
 """A port with all that an operation looks at or deletes with it."""
 
 
-def seen_by(context: Context) -> ColumnElement[bool]:
-    """Own ports, and all ports of own networks."""
-    own = select(NetworkRow.id).where(NetworkRow.project_id == context.project_id)
-    return or_(PortRow.project_id == context.project_id, PortRow.network_id.in_(own))
+SEEN = or_(PortRow.project_id == READER,
+           PortRow.network_id.in_(select(NetworkRow.id).where(NetworkRow.project_id == READER)))
+"""Own ports, and all ports of own networks."""
 
 
 def visible_port(session: Session, context: Context, identifier: str) -> PortRow:
     """Raises PortNotFound."""
-    return visible(session, context, PortRow, identifier, PortNotFound, seen_by(context), WHOLE)
+    return visible(session, context, PortRow, identifier, PortNotFound, SEEN, WHOLE)
 
 
 def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
@@ -158,7 +157,7 @@ class Ports:
             del columns["binding:host_id"]
         options = [selectinload(PortRow.allocations),
                    joinedload(PortRow.vif).joinedload(VifRow.hypervisor), joinedload(PortRow.network)]
-        rows = find_rows(session, context, PortRow, plain, PortNotFound, clause=seen_by(context), columns=columns,
+        rows = find_rows(session, context, PortRow, plain, PortNotFound, clause=SEEN, columns=columns,
                          conditions=conditions, options=options)
         shown = self.show(session, context, rows)
         if wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db.rows import BandwidthLimitRow, NetworkRow, PortRow, QosPolicyRow
@@ -19,19 +19,18 @@ from naas_sdn.errors import (
 )
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, touch, visible
+from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, touch, visible
 
 RULE = ("direction", "max_kbps", "max_burst_kbps")
 
 
-def seen_by(context: Context) -> ColumnElement[bool]:
-    return or_(QosPolicyRow.project_id == context.project_id, QosPolicyRow.shared)
+SEEN = or_(QosPolicyRow.project_id == READER, QosPolicyRow.shared)
 
 
 def visible_policy(session: Session, context: Context, identifier: str,
                    missing: type[NotFound] = QosPolicyNotFound) -> QosPolicyRow:
     """Raises `missing`."""
-    return visible(session, context, QosPolicyRow, identifier, missing, seen_by(context))
+    return visible(session, context, QosPolicyRow, identifier, missing, SEEN)
 
 
 def _rule(row: BandwidthLimitRow) -> Attributes:
@@ -87,7 +86,7 @@ class Policies:
         return _show(visible_policy(session, context, identifier))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        rows = find_rows(session, context, QosPolicyRow, query, QosPolicyNotFound, clause=seen_by(context),
+        rows = find_rows(session, context, QosPolicyRow, query, QosPolicyNotFound, clause=SEEN,
                          options=[selectinload(QosPolicyRow.rules)])
         return [_show(row) for row in rows]
 

@@ -36,6 +36,8 @@ from naas_sdn.service.rows import (
 )
 from naas_sdn.service.subnets import visible_subnet
 
+OWN = own_clause(RouterRow)
+
 
 @dataclass(frozen=True, slots=True)
 class Routers:
@@ -80,7 +82,7 @@ class Routers:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         return _show(session, find_rows(session, context, RouterRow, query, RouterNotFound,
-                                        clause=own_clause(context, RouterRow)))
+                                        clause=OWN))
 
     def add_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """By subnet: a new port with the gateway's address. By port: that port, with the one address it has."""
@@ -131,7 +133,7 @@ class Routers:
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> RouterRow:
-        return visible(session, context, RouterRow, identifier, RouterNotFound, own_clause(context, RouterRow))
+        return visible(session, context, RouterRow, identifier, RouterNotFound, OWN)
 
     @staticmethod
     def _check(session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> None:

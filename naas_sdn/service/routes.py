@@ -18,6 +18,8 @@ from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, visible
 from naas_sdn.service.subnets import visible_subnet
 
+OWN = own_clause(RouteRow)
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
@@ -68,13 +70,13 @@ class Routes:
         return _show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        rows = find_rows(session, context, RouteRow, query, RouteNotFound, clause=own_clause(context, RouteRow),
+        rows = find_rows(session, context, RouteRow, query, RouteNotFound, clause=OWN,
                          options=[joinedload(RouteRow.source), joinedload(RouteRow.destination)])
         return _show(session, rows)
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> RouteRow:
-        return visible(session, context, RouteRow, identifier, RouteNotFound, own_clause(context, RouteRow))
+        return visible(session, context, RouteRow, identifier, RouteNotFound, OWN)
 
     @staticmethod
     def _end(session: Session, context: Context, attributes: Attributes, name: str) -> SubnetRow:

@@ -5,7 +5,20 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Select, and_, bindparam, cast, func, insert, or_, select
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ExecutableOption
 
@@ -61,27 +74,34 @@ def change(row: Any, attributes: Attributes, names: Iterable[str]) -> bool:
     return bool(different)
 
 
+READER: BindParameter[str] = bindparam("reader")
+"""In clauses of what somebody may see: his project."""
+
+
 def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],  # noqa: PLR0917
             clause: ColumnElement[bool] | None, options: tuple[ExecutableOption, ...] = ()) -> R:
-    """The row, if the caller may see it; `options` say what to load with it. Raises `missing`, just as for one that
-    is not there."""
-    query = _by_id(row_class, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
-    if clause is not None and not context.is_service:
-        query = query.where(clause)
-    row: R | None = session.scalars(query, {"identifier": identifier}).unique().one_or_none()
+    """The row, if the caller may see it: by `clause`, with READER for his project. `options`: what to load with it.
+
+    Raises `missing`, just as for one that is not there.
+    """
+    seen = None if context.is_service else clause
+    query = _by_id(row_class, seen, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
+    found = session.scalars(query, {"identifier": identifier, "reader": context.project_id})
+    row: R | None = found.unique().one_or_none()
     if row is None:
         raise missing(identifier)
     return row
 
 
 @cache
-def _by_id(row_class: Any, options: tuple[ExecutableOption, ...]) -> Select[Any]:
+def _by_id(row_class: Any, clause: ColumnElement[bool] | None, options: tuple[ExecutableOption, ...]) -> Select[Any]:
     """Made once: making a statement takes as long as executing it."""
-    return select(row_class).where(row_class.id == bindparam("identifier")).options(*options)
+    query = select(row_class).where(row_class.id == bindparam("identifier")).options(*options)
+    return query if clause is None else query.where(clause)
 
 
-def own_clause(context: Context, row_class: type[Owned]) -> ColumnElement[bool]:
-    return row_class.project_id == context.project_id
+def own_clause(row_class: type[Owned]) -> ColumnElement[bool]:
+    return row_class.project_id == READER
 
 
 def require_owner(context: Context, project_id: str, what: str) -> None:
@@ -121,14 +141,14 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
         place = select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)
         if clause is not None and not context.is_service:
             place = place.where(clause)
-        after = session.execute(place).one_or_none()
+        after = session.execute(place, {"reader": context.project_id}).one_or_none()
         if after is None:
             raise missing(query.marker)
         statement = statement.where(_beyond(order, tuple(after), query.reverse))
     statement = statement.order_by(*(key.desc() if descending != query.reverse else key for key, descending in order))
     if query.limit is not None:
         statement = statement.limit(query.limit)
-    rows = list(session.scalars(statement))
+    rows = list(session.scalars(statement, {"reader": context.project_id}))
     return rows[::-1] if query.reverse else rows
 
 

@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, ip_address, i
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db import status
@@ -27,9 +27,9 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.plugins.ipam import is_host
 from naas_sdn.service import addresses
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.networks import seen_by as networks_seen_by
+from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import visible_network
-from naas_sdn.service.rows import change, find_rows, new_key, require_owner, standard, touch, visible
+from naas_sdn.service.rows import READER, change, find_rows, new_key, require_owner, standard, touch, visible
 
 CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip")
 MAX_HOST_ROUTES, MAX_NAMESERVERS = 20, 5
@@ -38,15 +38,13 @@ SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", 
 UNSET = object()
 
 
-def seen_by(context: Context) -> ColumnElement[bool]:
-    """Those of the networks that the caller sees."""
-    return SubnetRow.network_id.in_(select(NetworkRow.id).where(networks_seen_by(context)))
+SEEN = or_(SubnetRow.project_id == READER, SubnetRow.network_id.in_(select(NetworkRow.id).where(NETWORK_SEEN)))
+"""Own subnets, and those of the networks that the caller sees."""
 
 
 def visible_subnet(session: Session, context: Context, identifier: str) -> SubnetRow:
     """Raises SubnetNotFound."""
-    return visible(session, context, SubnetRow, identifier, SubnetNotFound,
-                   or_(SubnetRow.project_id == context.project_id, seen_by(context)))
+    return visible(session, context, SubnetRow, identifier, SubnetNotFound, SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +132,7 @@ class Subnets:
         if "shared" in query.filters:
             conditions.append(SubnetRow.network_id.in_(
                 select(NetworkRow.id).where(NetworkRow.shared.in_(query.filters["shared"]))))
-        clause = or_(SubnetRow.project_id == context.project_id, seen_by(context))
-        return self._show(session, find_rows(session, context, SubnetRow, query, SubnetNotFound, clause=clause,
+        return self._show(session, find_rows(session, context, SubnetRow, query, SubnetNotFound, clause=SEEN,
                                              conditions=conditions))
 
     def _show(self, session: Session, rows: Iterable[SubnetRow]) -> list[Attributes]:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import TokenRow, now
@@ -43,9 +43,13 @@ def issue(session: Session, project_id: str, user: str, roles: Iterable[str], se
     return row.id, secret
 
 
+_BY_HASH = select(TokenRow.project_id, TokenRow.user, TokenRow.roles, TokenRow.expires_at).where(
+    TokenRow.hash == bindparam("hash"))
+
+
 def authenticate(session: Session, secret: str) -> Context | None:
     """Who this is; None for an unknown or expired secret."""
-    row = session.scalar(select(TokenRow).where(TokenRow.hash == _digest(secret)))
+    row = session.execute(_BY_HASH, {"hash": _digest(secret)}).one_or_none()
     if row is None or row.expires_at <= now():
         return None
     return Context(row.project_id, row.user, frozenset(row.roles))

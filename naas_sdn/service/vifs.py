@@ -19,9 +19,13 @@ from naas_sdn.errors import (
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.ports import Ports, restrict_addresses, seen_by, visible_port
+from naas_sdn.service.ports import SEEN as PORT_SEEN
+from naas_sdn.service.ports import Ports, restrict_addresses, visible_port
 from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
 from naas_sdn.service.subnets import visible_subnet
+
+SEEN = VifRow.port.has(PORT_SEEN)
+"""Those of the ports that the caller sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Vifs:
                 conditions.append(VifRow.port.has(column.in_(query.filters[name])))
         options = [joinedload(VifRow.port).selectinload(PortRow.allocations), joinedload(VifRow.hypervisor),
                    joinedload(VifRow.port).joinedload(PortRow.network), joinedload(VifRow.port).joinedload(PortRow.vif)]
-        rows = find_rows(session, context, VifRow, query, VifNotFound, clause=VifRow.port.has(seen_by(context)),
+        rows = find_rows(session, context, VifRow, query, VifNotFound, clause=SEEN,
                          conditions=conditions, options=options)
         return self._show(session, context, rows)
 
@@ -112,7 +116,7 @@ class Vifs:
         return statistics.total(session, {"vif_id": row.id, "port_id": row.port_id}, PortRow.id == row.port_id)
 
     def _visible(self, session: Session, context: Context, identifier: str) -> VifRow:
-        return visible(session, context, VifRow, identifier, VifNotFound, VifRow.port.has(seen_by(context)))
+        return visible(session, context, VifRow, identifier, VifNotFound, SEEN)
 
     def _owned(self, session: Session, context: Context, identifier: str, action: str) -> tuple[VifRow, PortRow]:
         row = self._visible(session, context, identifier)
