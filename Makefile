@@ -34,7 +34,7 @@ test-all: lint  ## all tests, the slow ones too
 bench: install  ## the figures, as a table
 	$(BIN)/python -m bench
 
-fuzz: lint      ## ten million mutated messages, by chance and by coverage (an hour on two cores at most)
+fuzz: lint      ## ten million mutated messages, by chance and by coverage
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check --no-input -e '.[test,fuzz]' </dev/null
 	$(BIN)/python -W ignore -m fuzz
 
