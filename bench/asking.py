@@ -155,12 +155,20 @@ def ask(order: Order) -> Outcome:
         wait = begun + following / order.rate - moment if order.rate and following < order.exchanges else PATIENCE
         select.select([hearing], [], [], max(0.0, wait))
         _hear(kind, hearing, under_way, taken)
-        # The oldest first; those behind it have their turn.
-        oldest = next(iter(under_way), None)
-        if oldest is not None and moment - under_way[oldest][0] > PATIENCE:
-            del under_way[oldest]
-            lost += 1
+        lost += _given_up(under_way, moment)
     return Outcome(taken, lost, time.perf_counter() - begun, time.process_time() - used)
+
+
+def _given_up(under_way: dict[int, tuple[float, socket.socket]], moment: float) -> int:
+    """How many have waited too long and are forgotten; the oldest are first."""
+    count = 0
+    while under_way:
+        oldest = next(iter(under_way))
+        if moment - under_way[oldest][0] <= PATIENCE:
+            break
+        del under_way[oldest]
+        count += 1
+    return count
 
 
 def _hear(kind: Kind, hearing: socket.socket, under_way: dict[int, tuple[float, socket.socket]],
