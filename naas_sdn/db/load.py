@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import ColumnElement, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from naas_sdn.db.rows import (
     AllocationRow,
@@ -113,60 +112,85 @@ def _limit(rule: BandwidthLimitRow) -> RateLimit:
     return RateLimit(rule.max_kbps, rule.max_burst_kbps or max(1, round(rule.max_kbps * BURST)))
 
 
-def load(session: Session, kind: str, identifier: str) -> Fact | None:
-    """The fact as it stands; None when it is gone. Key ids as in `load_all`."""
-    match kind:
-        case "network":
-            found: Any = session.execute(
-                select(NetworkRow, TunnelKeyRow.key).join(TunnelKeyRow, TunnelKeyRow.network_id == NetworkRow.id)
-                .where(NetworkRow.id == identifier)).one_or_none()
-            return network(found[0], found[1]) if found else None
-        case "subnet":
-            row: Any = session.get(SubnetRow, identifier)
-            return subnet(row) if row else None
-        case "port":
-            row = session.get(PortRow, identifier)
-            return port(row, row.allocations) if row else None
-        case "vif":
-            row = session.scalar(select(VifRow).where(VifRow.port_id == identifier))
-            return attachment(row, row.port.network_id) if row else None
-        case "hypervisor":
-            row = session.scalar(select(HypervisorRow).where(HypervisorRow.name == identifier))
-            return hypervisor(row) if row else None
-        case "router":
-            row = session.get(RouterRow, identifier)
-            return router(row) if row else None
-        case "route":
-            row = session.get(RouteRow, identifier)
-            return route(row) if row else None
-        case "qos_policy":
-            row = session.get(QosPolicyRow, identifier)
-            return qos_policy(row) if row else None
-        case _:
-            raise ValueError(f"no such kind of fact: {kind}")
+def load(session: Session, keys: Iterable[Key]) -> dict[Key, Fact | None]:
+    """These facts as they stand; None for what is gone. At most two statements a kind, however many there are."""
+    wanted: defaultdict[str, list[str]] = defaultdict(list)
+    found: dict[Key, Fact | None] = {}
+    for key in dict.fromkeys(keys):
+        wanted[key.kind].append(key.id)
+        found[key] = None
+    for kind, ids in wanted.items():
+        found.update((Key(kind, identifier), fact) for identifier, fact in READERS[kind](session, ids))
+    return found
 
 
 def load_all(session: Session) -> Iterator[tuple[Key, Fact]]:
     """Every fact. Ids are UUIDs, but a VIF goes by its port's and a hypervisor by its name."""
-    for row in session.scalars(select(HypervisorRow)):
-        yield Key("hypervisor", row.name), hypervisor(row)
-    for network_row, key in session.execute(
-            select(NetworkRow, TunnelKeyRow.key).join(TunnelKeyRow, TunnelKeyRow.network_id == NetworkRow.id)):
-        yield Key("network", network_row.id), network(network_row, key)
-    for subnet_row in session.scalars(select(SubnetRow)):
-        yield Key("subnet", subnet_row.id), subnet(subnet_row)
+    for kind, read in READERS.items():
+        for identifier, fact in read(session, None):
+            yield Key(kind, identifier), fact
+
+
+Ids = Collection[str] | None
+"""Which to read; None: all."""
+
+Facts = Iterator[tuple[str, Fact]]
+
+
+def _among(column: InstrumentedAttribute[str], ids: Ids) -> ColumnElement[bool]:
+    return true() if ids is None else column.in_(ids)
+
+
+def _hypervisors(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(HypervisorRow).where(_among(HypervisorRow.name, ids))):
+        yield row.name, hypervisor(row)
+
+
+def _networks(session: Session, ids: Ids) -> Facts:
+    keyed = select(NetworkRow, TunnelKeyRow.key).join(TunnelKeyRow, TunnelKeyRow.network_id == NetworkRow.id)
+    for row, key in session.execute(keyed.where(_among(NetworkRow.id, ids))):
+        yield row.id, network(row, key)
+
+
+def _subnets(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(SubnetRow).where(_among(SubnetRow.id, ids))):
+        yield row.id, subnet(row)
+
+
+def _ports(session: Session, ids: Ids) -> Facts:
     allocations: defaultdict[str, list[AllocationRow]] = defaultdict(list)
-    for allocation in session.scalars(select(AllocationRow).order_by(AllocationRow.id)):
+    for allocation in session.scalars(select(AllocationRow).where(_among(AllocationRow.port_id, ids))
+                                      .order_by(AllocationRow.id)):
         allocations[allocation.port_id].append(allocation)
-    networks: dict[str, str] = {}
-    for port_row in session.scalars(select(PortRow)):
-        networks[port_row.id] = port_row.network_id
-        yield Key("port", port_row.id), port(port_row, allocations[port_row.id])
-    for vif_row in session.scalars(select(VifRow)):
-        yield Key("vif", vif_row.port_id), attachment(vif_row, networks[vif_row.port_id])
-    for router_row in session.scalars(select(RouterRow).options(selectinload(RouterRow.interfaces))):
-        yield Key("router", router_row.id), router(router_row)
-    for route_row in session.scalars(select(RouteRow)):
-        yield Key("route", route_row.id), route(route_row)
-    for policy_row in session.scalars(select(QosPolicyRow).options(selectinload(QosPolicyRow.rules))):
-        yield Key("qos_policy", policy_row.id), qos_policy(policy_row)
+    for row in session.scalars(select(PortRow).where(_among(PortRow.id, ids))):
+        yield row.id, port(row, allocations[row.id])
+
+
+def _vifs(session: Session, ids: Ids) -> Facts:
+    placed = select(VifRow, PortRow.network_id).join(PortRow, PortRow.id == VifRow.port_id)
+    for row, network_id in session.execute(placed.where(_among(VifRow.port_id, ids))):
+        yield row.port_id, attachment(row, network_id)
+
+
+def _routers(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(RouterRow).where(_among(RouterRow.id, ids))
+                               .options(selectinload(RouterRow.interfaces))):
+        yield row.id, router(row)
+
+
+def _routes(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(RouteRow).where(_among(RouteRow.id, ids))):
+        yield row.id, route(row)
+
+
+def _qos_policies(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(QosPolicyRow).where(_among(QosPolicyRow.id, ids))
+                               .options(selectinload(QosPolicyRow.rules))):
+        yield row.id, qos_policy(row)
+
+
+READERS: Mapping[str, Callable[[Session, Ids], Facts]] = {
+    "hypervisor": _hypervisors, "network": _networks, "subnet": _subnets, "port": _ports, "vif": _vifs,
+    "router": _routers, "route": _routes, "qos_policy": _qos_policies,
+}
+"""By kind of fact, what others refer to first."""

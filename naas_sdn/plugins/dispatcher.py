@@ -130,8 +130,7 @@ class Dispatcher:
         """Take in what has been committed since the last step."""
         with self._database.read(FOREVER) as session:
             entries = journal.read(session, self._position)
-            keys = dict.fromkeys(Key(kind, identifier) for _, kind, identifier in entries)
-            changes = {key: load.load(session, key.kind, key.id) for key in keys}
+            changes = load.load(session, (Key(kind, identifier) for _, kind, identifier in entries))
         if not entries:
             return
         for outbox in self._outboxes:

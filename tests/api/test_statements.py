@@ -1,30 +1,10 @@
 """How many statements a request takes: what it costs, told without a clock."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import Engine, event
 
 from tests.api.wire import Wire
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Those of every database, BEGIN and PRAGMA too."""
-    heard: list[str] = []
-
-    def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        heard.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(Engine, "before_cursor_execute", hear)
-
+from tests.support.statements import statements
 
 AUTHENTICATION = 3
 """BEGIN, the read lock, the token."""

@@ -14,7 +14,9 @@ from naas_sdn.db.load import load, load_all
 from naas_sdn.db.rows import AllocationRow, CounterRow, NetworkRow, PortRow, Row, TunnelKeyRow, VifRow
 from naas_sdn.db.session import Database, Session
 from naas_sdn.errors import IpAddressAlreadyAllocated
+from naas_sdn.model.store import Key
 from tests.support.database import Cloud
+from tests.support.statements import statements
 
 
 def entries(database: Database, operation: Callable[[], Any]) -> list[tuple[str, str]]:
@@ -98,7 +100,7 @@ def test_deleting_takes_everything_with_it(cloud_db: Cloud, database: Database) 
         assert {key.kind for key, _ in load_all(session)} == {"hypervisor"}
 
 
-def test_one_by_one_is_all_at_once(cloud_db: Cloud, database: Database) -> None:
+def test_some_are_as_all_are(cloud_db: Cloud, database: Database) -> None:
     network, subnet = cloud_db.network()
     _, far = cloud_db.network("10.1.0.0/24")
     cloud_db.port(network, "hv1")
@@ -111,8 +113,22 @@ def test_one_by_one_is_all_at_once(cloud_db: Cloud, database: Database) -> None:
         assert {key.kind for key in everything} == {"network", "subnet", "port", "vif", "hypervisor", "router",
                                                     "route", "qos_policy"}
         for key, fact in everything.items():
-            assert load(session, key.kind, key.id) == fact
-        assert load(session, "port", "nothing") is None
+            assert load(session, (key, key)) == {key: fact}
+        gone = Key("port", "nothing")
+        assert load(session, (gone, *everything)) == {gone: None, **everything}
+
+
+def test_many_cost_the_statements_of_one(cloud_db: Cloud, database: Database) -> None:
+    network, _ = cloud_db.network()
+    keys = [Key(kind, port) for port in (cloud_db.port(network, "hv1", f"tap{number}") for number in range(3))
+            for kind in ("port", "vif")]
+
+    def sent(keys: list[Key]) -> int:
+        with statements() as heard, database.read() as session:
+            load(session, keys)
+        return len(heard)
+
+    assert sent(keys) == sent(keys[:2])
 
 
 def test_migrations_make_what_the_models_say(database: Database) -> None:

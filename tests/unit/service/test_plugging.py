@@ -8,6 +8,7 @@ import pytest
 from naas_sdn.db.load import load
 from naas_sdn.db.session import Database
 from naas_sdn.errors import HypervisorNotFound, InterfaceInUse, InvalidInput, NaasError, PortInUse, VifNotFound
+from naas_sdn.model.store import Key
 from naas_sdn.model.values import Attachment
 from naas_sdn.service import plugging
 from tests.support.database import Cloud
@@ -119,7 +120,7 @@ def test_slots_are_a_hypervisor_s_own_and_used_again(cloud_db: Cloud, database: 
 
     def slot(port: str) -> int:
         with database.read() as session:
-            fact = load(session, "vif", port)
+            fact = load(session, [Key("vif", port)])[Key("vif", port)]
         assert isinstance(fact, Attachment)
         return fact.slot
 
