@@ -55,6 +55,46 @@ class OutOfBoundsAllocationPool(BadRequest):
     pass
 
 
+class NetworkSubnetPoolAffinityError(BadRequest):
+    pass
+
+
+class SubnetPoolDeleteError(BadRequest):
+    pass
+
+
+class EmptySubnetPoolPrefixList(BadRequest):
+    pass
+
+
+class PrefixVersionMismatch(BadRequest):
+    pass
+
+
+class IllegalSubnetPoolPrefixBounds(BadRequest):
+    pass
+
+
+class IllegalSubnetPoolPrefixUpdate(BadRequest):
+    pass
+
+
+class IllegalSubnetPoolAssociationToAddressScope(BadRequest):
+    pass
+
+
+class IllegalSubnetPoolIpVersionAssociationToAddressScope(BadRequest):
+    pass
+
+
+class MinPrefixSubnetAllocationError(BadRequest):
+    pass
+
+
+class MaxPrefixSubnetAllocationError(BadRequest):
+    pass
+
+
 class NotAuthenticated(NaasError):
     status = 401
     type = "HTTPUnauthorized"
@@ -114,6 +154,14 @@ class QosRuleNotFound(NotFound):
 
 class ExtensionNotFound(NotFound):
     noun = "Extension"
+
+
+class SubnetPoolNotFound(NotFound):
+    noun = "Subnet pool"
+
+
+class AddressScopeNotFound(NotFound):
+    noun = "Address scope"
 
 
 class RouterInterfaceNotFound(NotFound):
@@ -201,6 +249,22 @@ class GatewayIpInUse(Conflict):
 
 
 class OverlappingAllocationPools(Conflict):
+    pass
+
+
+class AddressScopeInUse(Conflict):
+    pass
+
+
+class AddressScopePrefixConflict(Conflict):
+    pass
+
+
+class SubnetAllocationError(Conflict):
+    """The pool has no such prefix free. Neutron answers 500."""
+
+
+class SubnetPoolQuotaExceeded(Conflict):
     pass
 
 

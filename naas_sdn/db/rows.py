@@ -73,8 +73,33 @@ class SubnetRow(Owned):
     allocation_pools: Mapped[list[Any]]
     dns_nameservers: Mapped[list[Any]]
     host_routes: Mapped[list[Any]]
+    subnetpool_id: Mapped[str | None] = mapped_column(String(36), index=True)
     key: Mapped[int]
     network: Mapped[NetworkRow] = relationship(back_populates="subnets")
+
+
+class AddressScopeRow(Row):
+    __tablename__ = "address_scopes"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(String(255), index=True)
+    name: Mapped[str] = mapped_column(String(255), default="")
+    ip_version: Mapped[int]
+    shared: Mapped[bool] = mapped_column(default=False)
+
+
+class SubnetPoolRow(Owned):
+    """`default_quota`: IPv4 addresses, or IPv6 /64s, that each project may take; None: all."""
+
+    __tablename__ = "subnetpools"
+    prefixes: Mapped[list[Any]]
+    ip_version: Mapped[int]
+    min_prefixlen: Mapped[int]
+    default_prefixlen: Mapped[int]
+    max_prefixlen: Mapped[int]
+    default_quota: Mapped[int | None]
+    is_default: Mapped[bool] = mapped_column(default=False)
+    shared: Mapped[bool] = mapped_column(default=False)
+    address_scope_id: Mapped[str | None] = mapped_column(ForeignKey("address_scopes.id"), index=True)
 
 
 class PortRow(Owned):

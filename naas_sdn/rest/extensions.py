@@ -23,6 +23,10 @@ _ALIASES = {
     "standard-attr-description": ("standard-attr-description", "Descriptions of resources."),
     "standard-attr-revisions": ("Resource revision numbers", "A number that grows with each change."),
     "standard-attr-timestamp": ("Resource timestamps", "When a resource was made and changed."),
+    "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
+    "default-subnetpools": ("Default Subnetpools", "A pool marked as an IP version's default."),
+    "subnetpool-prefix-ops": ("Subnetpool Prefix Operations", "Prefixes added to pools and removed."),
+    "address-scope": ("Address scope", "Pools in which no address is used twice."),
     "naas-vif": ("NaaS VIFs", "Which interface of which hypervisor is plugged to which port."),
     "naas-route": ("NaaS routes", "Routes between two subnets, without a router."),
     "naas-statistics": ("NaaS statistics", "Bytes and packets of networks, ports and VIFs."),
@@ -31,7 +35,9 @@ _ALIASES = {
     "naas-subnet-netmask": ("NaaS subnets by netmask", "Subnets by address and netmask."),
     "naas-hypervisor": ("NaaS hypervisors", "The register of hypervisors; read by operators."),
 }
-L3_ALIASES = frozenset(("router", "naas-route", "naas-subnet-netmask"))
+L3_ALIASES = frozenset((
+    "router", "naas-route", "naas-subnet-netmask", "subnet_allocation", "default-subnetpools", "subnetpool-prefix-ops",
+    "address-scope"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

@@ -67,6 +67,8 @@ TIMES = (A("created_at", TEXT, "S"), A("updated_at", TEXT, "S"), A("revision_num
 FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
+PREFIX_LENGTH = integer(0, 128)
+PREFIXES = record({"prefixes": list_of(cidr)})
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
 
 COLLECTIONS = (
@@ -102,9 +104,28 @@ COLLECTIONS = (
         A("host_routes", list_of(HOST_ROUTE, unique=True), "CU"),
         A("shared", boolean, "F"),
         A("status", TEXT),
-        A("ipv6_ra_mode", TEXT), A("ipv6_address_mode", TEXT), A("subnetpool_id", TEXT),
+        A("ipv6_ra_mode", TEXT), A("ipv6_address_mode", TEXT),
+        A("subnetpool_id", nullable(uuid), "CFS"), A("prefixlen", PREFIX_LENGTH, "C"),
+        A("use_default_subnetpool", boolean, "C"),
         A("service_types", list_of(TEXT)), A("segment_id", TEXT),
         *TIMES,
+    ), layer3=True),
+    Collection("subnetpools", "subnetpool", (
+        *OWNER, A("name", string(255, empty=False), "C!UFS"), A("description", TEXT, "CUFS", ""),
+        A("prefixes", list_of(cidr), "C!U"),
+        A("min_prefixlen", PREFIX_LENGTH, "CUFS"), A("default_prefixlen", PREFIX_LENGTH, "CUFS"),
+        A("max_prefixlen", PREFIX_LENGTH, "CUFS"),
+        A("default_quota", nullable(INT32), "CUFS", None),
+        A("address_scope_id", nullable(uuid), "CUFS", None),
+        A("is_default", boolean, "CUFS", False),
+        A("shared", boolean, "CFS", False),
+        A("ip_version", integer(4, 6), "FS"),
+        *TIMES,
+    ), layer3=True, actions={"add_prefixes": Action(PREFIXES), "remove_prefixes": Action(PREFIXES)}),
+    Collection("address_scopes", "address_scope", (
+        *OWNER, A("name", TEXT, "CUFS", ""),
+        A("ip_version", integer(4, 6), "C!FS"),
+        A("shared", boolean, "CUFS", False),
     ), layer3=True),
     Collection("ports", "port", (
         *NAMED,

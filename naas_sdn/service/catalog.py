@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.contract import Resource
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.networks import Networks
@@ -10,6 +11,7 @@ from naas_sdn.service.ports import Ports
 from naas_sdn.service.qos import BandwidthLimits, Policies
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
+from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.vifs import Vifs
 
@@ -22,6 +24,8 @@ def resources(plugins: Plugins, tunnel_mtu: int, tunnel_interface: str) -> dict[
         "ports": Ports(plugins, reserved),
         "vifs": Vifs(plugins, reserved),
         "subnets": Subnets(plugins),
+        "subnetpools": SubnetPools(),
+        "address_scopes": AddressScopes(),
         "routers": Routers(plugins),
         "routes": Routes(plugins),
         "hypervisors": Hypervisors(),

@@ -19,6 +19,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics
+from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.qos import visible_policy
 from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, visible
@@ -129,6 +130,7 @@ class Networks:
         ids = [row.id for row in rows]
         extra = self.plugins.l2.extend(session, "network", ids)
         errors = status.errors_of(session, "network", ids)
+        scopes = scopes_of(session, {row.id: row.subnets for row in rows})
         shown = []
         for row in rows:
             item = {
@@ -137,8 +139,8 @@ class Networks:
                 "subnets": [s.id for s in row.subnets],
                 "shared": row.shared, "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
-                "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": None,
-                "ipv6_address_scope": None, "l2_adjacency": True,
+                "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": scopes.get((row.id, 4)),
+                "ipv6_address_scope": scopes.get((row.id, 6)), "l2_adjacency": True,
             }
             if context.is_admin:
                 item.update(extra.get(row.id, {}))

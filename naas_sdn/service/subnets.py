@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db import status
-from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, new_id
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetPoolRow, SubnetRow, new_id
 from naas_sdn.errors import (
     GatewayConflictWithAllocationPools,
     GatewayIpInUse,
@@ -25,7 +25,7 @@ from naas_sdn.errors import (
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.plugins.ipam import is_host
-from naas_sdn.service import addresses
+from naas_sdn.service import addresses, subnet_pools
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import visible_network
@@ -59,7 +59,9 @@ class Subnets:
             raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
         identifier = new_id()
         self.plugins.l3.check(session, Change("create", "subnet", identifier, attributes))
-        cidr = _cidr(attributes)
+        pool = subnet_pools.pool_for(session, context, attributes)
+        subnet_pools.require_affinity(network, pool, attributes["ip_version"])
+        cidr = _cidr(attributes) if pool is None else self._from_pool(session, pool, attributes)
         for other in network.subnets:
             if ip_network(other.cidr).overlaps(cidr):
                 raise InvalidInput(f"Invalid input for operation: Requested subnet with cidr: {cidr} for network: "
@@ -72,6 +74,7 @@ class Subnets:
             enable_dhcp=attributes.get("enable_dhcp", True),
             allocation_pools=_pools(cidr, gateway, attributes.get("allocation_pools")),
             dns_nameservers=_nameservers(attributes), host_routes=_host_routes(attributes), key=new_key(session),
+            subnetpool_id=pool.id if pool is not None else None,
         )
         _check_dhcp(cidr, row.enable_dhcp)
         network.subnets.append(row)
@@ -142,9 +145,16 @@ class Subnets:
             **standard(row), "network_id": row.network_id, "ip_version": row.ip_version, "cidr": row.cidr,
             "gateway_ip": row.gateway_ip, "enable_dhcp": row.enable_dhcp, "allocation_pools": row.allocation_pools,
             "dns_nameservers": row.dns_nameservers, "host_routes": row.host_routes, "ipv6_ra_mode": None,
-            "ipv6_address_mode": None, "subnetpool_id": None, "service_types": [], "segment_id": None,
+            "ipv6_address_mode": None, "subnetpool_id": row.subnetpool_id, "service_types": [], "segment_id": None,
             "status": status.ERROR if row.id in errors else status.ACTIVE,
         } for row in rows]
+
+    @staticmethod
+    def _from_pool(session: Session, pool: SubnetPoolRow, attributes: Attributes) -> IPv4Network:
+        named = any(attributes.get(name) is not None for name in ("cidr", "address", "netmask"))
+        found = subnet_pools.allocate(session, pool, attributes["project_id"], _cidr(attributes) if named else None,
+                                      attributes.get("prefixlen"))
+        return _plain_range(found, attributes["ip_version"])
 
     @staticmethod
     def _new_gateway(session: Session, row: SubnetRow, cidr: IPv4Network, wanted: Any) -> str | None:
@@ -176,9 +186,14 @@ def _cidr(attributes: Attributes) -> IPv4Network:
         network = ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidInput(f"Invalid input for operation: '{text}' is not a subnet: {error}.") from error
-    if network.version != attributes["ip_version"] or not isinstance(network, IPv4Network):
-        raise InvalidInput(f"Invalid input for operation: cidr '{text}' does not match the ip_version "
-                           f"'{attributes['ip_version']}'.")
+    return _plain_range(network, attributes["ip_version"])
+
+
+def _plain_range(network: IPv4Network | IPv6Network, ip_version: int) -> IPv4Network:
+    """Raises InvalidInput for what no machines can have."""
+    if network.version != ip_version or not isinstance(network, IPv4Network):
+        raise InvalidInput(f"Invalid input for operation: cidr '{network}' does not match the ip_version "
+                           f"'{ip_version}'.")
     for special in SPECIAL:
         if network.overlaps(special):
             raise InvalidInput(f"Invalid input for operation: {network} is no range for machines: it has addresses of "
