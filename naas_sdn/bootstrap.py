@@ -102,7 +102,8 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
 
 
 def _api(database: Database, plugins: Plugins, conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
-    served = resources(plugins, config.tunnel_mtu(conf), conf.openflow.tunnel_interface)
+    served = resources(plugins, config.tunnel_mtu(conf), conf.openflow.tunnel_interface,
+                       config.quotas(conf))
     return application(database, served, plugins, conf)
 
 

@@ -14,6 +14,9 @@ ConfigOpts = cfg.ConfigOpts
 VXLAN_OVERHEAD = 50
 """Outer IPv4, UDP and VXLAN headers and the inner Ethernet header (RFC 7348 section 5)."""
 
+QUOTAS = {"network": 100, "subnet": 100, "port": 500, "router": 10, "vif": -1, "route": 100}
+"""How many of a resource a project may have, by default. A port has one VIF at most, so ports limit them already."""
+
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "database": [
         cfg.StrOpt("connection", default="sqlite:////var/lib/naas-sdn/naas.db",
@@ -69,6 +72,11 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     "statistics": [
         cfg.FloatOpt("interval", default=5.0, min=0.2, help="Seconds between reading the flow counters."),
     ],
+    "quotas": [
+        cfg.IntOpt(resource, default=limit, min=-1, max=2**31 - 1,
+                   help=f"Most {resource}s of a project that has no quota of its own; -1: any number.")
+        for resource, limit in QUOTAS.items()
+    ],
     "plugins": [
         cfg.StrOpt("l2", default="openflow", help="Plugin that realises networks and ports."),
         cfg.StrOpt("l3", default="openflow", help="Plugin that realises subnets, routers and routes; empty: none."),
@@ -81,6 +89,11 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
 def tunnel_mtu(conf: cfg.ConfigOpts) -> int:
     """Octets of a packet that fit between hypervisors, without the header of its frame."""
     return int(conf.network.underlay_mtu) - VXLAN_OVERHEAD
+
+
+def quotas(conf: cfg.ConfigOpts) -> dict[str, int]:
+    """The limit of each resource for projects without one of their own; -1: none."""
+    return {resource: int(conf.quotas[resource]) for resource in QUOTAS}
 
 
 def load(args: Sequence[str] = (), files: Sequence[str] | None = None) -> cfg.ConfigOpts:

@@ -8,6 +8,7 @@
         OutOfBoundsAllocationPool    400
       NotAuthenticated               401
       PolicyNotAuthorized            403
+      HTTPMethodNotAllowed           405
       NotFound                       404  one subclass a resource: NetworkNotFound, PortNotFound, ...
       Conflict                       409  one subclass a reason: NetworkInUse, IpAddressAlreadyAllocated, ...
       NotImplementedByPlugin         501  no plugin of the kind that serves the request is configured
@@ -100,6 +101,10 @@ class NotAuthenticated(NaasError):
     type = "HTTPUnauthorized"
 
 
+class HTTPMethodNotAllowed(NaasError):
+    status = 405
+
+
 class PolicyNotAuthorized(NaasError):
     status = 403
 
@@ -126,6 +131,10 @@ class SubnetNotFound(NotFound):
 
 class PortNotFound(NotFound):
     noun = "Port"
+
+
+class TenantQuotaNotFound(NotFound):
+    noun = "Quota for tenant"
 
 
 class RouterNotFound(NotFound):
@@ -270,6 +279,10 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 class InvalidSharedSetting(Conflict):
     pass
+
+
+class OverQuota(Conflict):
+    """The project has as many of it as it may."""
 
 
 class RevisionNumberConstraintFailed(NaasError):

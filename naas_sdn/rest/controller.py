@@ -28,7 +28,7 @@ class Controller:
         with self._database.read() as session:
             found = self._resource.find(session, context, asked.query, parent)
         content: dict[str, Any] = {self.collection.envelope: [query.select(item, asked.fields) for item in found]}
-        links = query.links(url, items, asked, found)
+        links = query.links(url, items, asked, found, self.collection.key)
         if links:
             content[f"{self.collection.envelope}_links"] = links
         return content

@@ -90,15 +90,16 @@ def _reverse(given: list[str]) -> bool:
         raise HTTPBadRequest(f"Invalid input for page_reverse. Reason: {error}.") from error
 
 
-def links(url: str, items: list[tuple[str, str]], asked: Asked, page: list[dict[str, Any]]) -> list[dict[str, str]]:
+def links(url: str, items: list[tuple[str, str]], asked: Asked, page: list[dict[str, Any]],
+          key: str) -> list[dict[str, str]]:
     """The next and previous page, for a request that gave a limit or a marker, or whose page is full."""
     kept = [(name, value) for name, value in items if name not in ("marker", "page_reverse")]
     full = len(page) == asked.query.limit
     found = []
     if page and (full or asked.query.reverse):
-        found.append({"rel": "next", "href": f"{url}?{urlencode([*kept, ('marker', page[-1]['id'])])}"})
+        found.append({"rel": "next", "href": f"{url}?{urlencode([*kept, ('marker', page[-1][key])])}"})
     if page and asked.query.marker is not None and (full or not asked.query.reverse):
-        back = [*kept, ("marker", page[0]["id"]), ("page_reverse", "True")]
+        back = [*kept, ("marker", page[0][key]), ("page_reverse", "True")]
         found.append({"rel": "previous", "href": f"{url}?{urlencode(back)}"})
     return found
 

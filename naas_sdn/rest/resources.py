@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from naas_sdn.config import QUOTAS
 from naas_sdn.rest.attributes import (
     Attribute,
     Type,
@@ -36,7 +37,8 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first.
+    """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first; `key` the
+    attribute that identifies one.
 
     `layer3` says of a collection or an action that it is served when there is an L3 plugin.
     """
@@ -48,6 +50,7 @@ class Collection:
     parent: str = ""
     wrapped_actions: bool = False
     layer3: bool = False
+    key: str = "id"
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
@@ -182,6 +185,11 @@ COLLECTIONS = (
         A("status", TEXT), A("routes", list_of(HOST_ROUTE)),
         *TIMES,
     ), layer3=True),
+    Collection("quotas", "quota", (
+        A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
+        *(A(resource, integer(-1, 2**31 - 1), "U") for resource in QUOTAS),
+        A("force", boolean, "U"), A("check_limit", boolean, "U"),
+    ), key="project_id", actions={"default": Action(), "details": Action()}),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
         A("alive", boolean, "FS"), A("certificate", TEXT), A("created_at", TEXT), A("updated_at", TEXT),

@@ -71,6 +71,10 @@ class _Api:
             return _only(request, "GET") or faults.respond(200, _resources(request))
         if rest[0] == "extensions":
             return _only(request, "GET") or self._extensions(rest[1:])
+        if rest in (["quotas", "tenant"], ["quotas", "project"]):
+            # Whose quota /quotas/{id} would be the caller's.
+            return _only(request, "GET") or faults.respond(
+                200, {rest[1]: {f"{rest[1]}_id": context.project_id}})
         found = self._route(rest)
         if found is None:
             return faults.http(404, "HTTPNotFound", f"There is no collection at {path}.")

@@ -21,6 +21,7 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics
 from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
 from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, visible
 
@@ -46,6 +47,7 @@ class Networks:
 
     plugins: Plugins
     largest_mtu: int
+    limits: Limits
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -55,6 +57,7 @@ class Networks:
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_network")
         self._restrict(context, attributes, "create_network", ADMIN_ONLY)
+        self.limits.charge(session, "network", attributes["project_id"])
         self._policy(session, context, attributes)
         row = NetworkRow(id=new_id(), project_id=attributes["project_id"], mtu=self._mtu(attributes.get("mtu", 0)),
                          **{name: attributes[name] for name in CHANGEABLE if name in attributes and name != "mtu"})

@@ -22,6 +22,7 @@ from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.qos import visible_policy
 from naas_sdn.service.rows import READER, find_rows, require_owner, standard, touch, visible
@@ -67,6 +68,7 @@ class Ports:
 
     plugins: Plugins
     reserved: frozenset[str]
+    limits: Limits
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -83,6 +85,7 @@ class Ports:
         network = visible_network(session, context, attributes["network_id"])
         self._require_owner(context, attributes["project_id"], "create_port")
         self._restrict(context, network, attributes, "create_port")
+        self.limits.charge(session, "port", attributes["project_id"])
         secure = attributes.get("port_security_enabled")
         if attributes.get("mac_address") is not None:
             addresses.require_free_mac(session, network.id, attributes["mac_address"])
@@ -171,6 +174,8 @@ class Ports:
         row = visible_port(session, context, identifier)
         plugging.require_service(context, "plug")
         plugging.require_plain_interface(body["interface"], self.reserved)
+        if row.vif is None:
+            self.limits.charge(session, "vif", row.project_id)
         plugging.plug(session, row, body["host"], body["interface"])
         return {"port": self.show(session, context, [row])[0]}
 

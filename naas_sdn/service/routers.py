@@ -23,6 +23,7 @@ from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import remove, visible_port
 from naas_sdn.service.rows import (
     change,
@@ -42,6 +43,7 @@ OWN = own_clause(RouterRow)
 @dataclass(frozen=True, slots=True)
 class Routers:
     plugins: Plugins
+    limits: Limits
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -50,6 +52,7 @@ class Routers:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_router")
+        self.limits.charge(session, "router", attributes["project_id"])
         _no_gateway(attributes)
         row = RouterRow(interfaces=[], key=new_key(session), **{
             name: attributes[name] for name in ("project_id", "name", "description", "admin_state_up")

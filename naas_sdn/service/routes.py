@@ -15,6 +15,7 @@ from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, visible
 from naas_sdn.service.subnets import visible_subnet
 
@@ -24,11 +25,13 @@ OWN = own_clause(RouteRow)
 @dataclass(frozen=True, slots=True)
 class Routes:
     plugins: Plugins
+    limits: Limits
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_route")
+        self.limits.charge(session, "route", attributes["project_id"])
         ends = [self._end(session, context, attributes, name)
                 for name in ("source_subnet_id", "destination_subnet_id")]
         source, destination = ends

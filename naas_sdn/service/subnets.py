@@ -27,6 +27,7 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.plugins.ipam import is_host
 from naas_sdn.service import addresses, subnet_pools
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import READER, change, find_rows, new_key, require_owner, standard, touch, visible
@@ -50,6 +51,7 @@ def visible_subnet(session: Session, context: Context, identifier: str) -> Subne
 @dataclass(frozen=True, slots=True)
 class Subnets:
     plugins: Plugins
+    limits: Limits
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     def create(self, session: Session, context: Context, attributes: Attributes,
@@ -57,6 +59,7 @@ class Subnets:
         network = visible_network(session, context, attributes["network_id"])
         if not context.owns(network.project_id) or not context.may_write:
             raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
+        self.limits.charge(session, "subnet", attributes["project_id"])
         identifier = new_id()
         self.plugins.l3.check(session, Change("create", "subnet", identifier, attributes))
         pool = subnet_pools.pool_for(session, context, attributes)

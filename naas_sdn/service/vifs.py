@@ -19,6 +19,7 @@ from naas_sdn.errors import (
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import SEEN as PORT_SEEN
 from naas_sdn.service.ports import Ports, restrict_addresses, visible_port
 from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
@@ -32,6 +33,7 @@ SEEN = VifRow.port.has(PORT_SEEN)
 class Vifs:
     plugins: Plugins
     reserved: frozenset[str]
+    limits: Limits
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -49,13 +51,14 @@ class Vifs:
         if port_id is not None:
             row = visible_port(session, context, port_id)
         else:
-            row = Ports(self.plugins, self.reserved).make(session, context, {
+            row = Ports(self.plugins, self.reserved, self.limits).make(session, context, {
                 "network_id": network_id, "project_id": attributes["project_id"]})
         if network_id is not None and row.network_id != network_id:
             raise BadRequest(f"Port {row.id} is on network {row.network_id}, not on {network_id}.")
         if row.vif is not None:
             raise PortInUse(f"Port {row.id} is plugged to {row.vif.interface} of hypervisor {row.vif.host}; "
                             f"unplug it first.")
+        self.limits.charge(session, "vif", row.project_id)
         vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
         return self._show(session, context, [vif])[0]
 

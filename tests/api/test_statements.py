@@ -12,29 +12,29 @@ AUTHENTICATION = 3
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_creating_a_port(wire: Wire, others: int) -> None:
-    """BEGIN; the network, its subnets, a MAC that is free, the highest address; the key, the network's next number,
-    the port, its address, the journal. However many ports there are."""
+    """BEGIN; the network, the quota, its subnets, a MAC that is free, the highest address; the key, the network's next
+    number, the port, its address, the journal. However many ports there are."""
     network = wire.network()
     for _ in range(others):
         wire.make("ports", network_id=network["id"])
     wire.token("alice")
     with statements() as heard:
         wire.make("ports", network_id=network["id"])
-    assert len(heard) == AUTHENTICATION + 10, heard
-    assert sum(statement.startswith("SELECT") for statement in heard) == 5, heard
+    assert len(heard) == AUTHENTICATION + 11, heard
+    assert sum(statement.startswith("SELECT") for statement in heard) == 6, heard
 
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_plugging_a_port(wire: Wire, others: int) -> None:
-    """BEGIN; the port with all that is its own, the hypervisor, its VIFs; the port, the VIF, the journal; errors to
-    show. However many VIFs there are."""
+    """BEGIN; the port with all that is its own, the quota, the hypervisor, its VIFs; the port, the VIF, the journal;
+    errors to show. However many VIFs there are."""
     network = wire.network()
     for number in range(others):
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface=f"tap{number}")
     port = wire.make("ports", "admin", network_id=network["id"])
     with statements() as heard:
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 8, heard
+    assert len(heard) == AUTHENTICATION + 9, heard
 
 
 def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
@@ -43,7 +43,7 @@ def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
     wire.token("admin")
     with statements() as heard:
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 16, heard
+    assert len(heard) == AUTHENTICATION + 18, heard
 
 
 def test_deleting_a_plugged_port(wire: Wire) -> None:

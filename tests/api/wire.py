@@ -54,7 +54,8 @@ class Wire:
         for name, value in plugins.items():
             conf.set_override(name, value, "plugins")
         chosen = load_plugins(conf)
-        served = resources(chosen, config.tunnel_mtu(conf), conf.openflow.tunnel_interface)
+        served = resources(chosen, config.tunnel_mtu(conf), conf.openflow.tunnel_interface,
+                           config.quotas(conf))
         self.app = application(self.database, served, chosen, conf)
         self._tokens: dict[str, str] = {}
         with self.database.write() as session:

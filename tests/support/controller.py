@@ -47,6 +47,12 @@ port = {openflow[1]}
 echo_interval = 1
 [statistics]
 interval = 0.5
+[quotas]
+network = -1
+subnet = -1
+port = 1000000
+router = -1
+route = -1
 """)
 
     def command(self, *arguments: str) -> str:
