@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from oslo_config import cfg
 
-from naas_sdn import config, runtime
+from naas_sdn import runtime
 from naas_sdn.commands.options import open_database
 from naas_sdn.db.session import Database
 from naas_sdn.engine.desk import Desk
@@ -102,8 +102,7 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
 
 
 def _api(database: Database, plugins: Plugins, conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
-    served = resources(plugins, config.tunnel_mtu(conf), conf.openflow.tunnel_interface,
-                       config.quotas(conf))
+    served = resources(plugins, conf)
     return application(database, served, plugins, conf)
 
 

@@ -52,6 +52,10 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.BoolOpt("auto_register", default=False,
                     help="Register unknown hypervisors by what their dp_desc says. For labs only."),
         cfg.StrOpt("tunnel_interface", default="vxlan0", help="Name of the tunnel port on every hypervisor."),
+        cfg.StrOpt("bridge", default="br-int",
+                   help="Name of the integration bridge on every hypervisor, as compute services are told it."),
+        cfg.StrOpt("datapath_type", default="system", choices=("system", "netdev"),
+                   help="Of that bridge, as compute services are told it."),
         cfg.IntOpt("wide_network", default=1000, min=1,
                    help="Plugged ports above which a network is wide: a hypervisor then holds only the remote ports "
                         "that its machines talk to, and a first packet passes the controller."),

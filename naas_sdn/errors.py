@@ -161,6 +161,18 @@ class QosRuleNotFound(NotFound):
     noun = "QoS rule"
 
 
+class AgentNotFound(NotFound):
+    noun = "Agent"
+
+
+class AvailabilityZoneNotFound(NotFound):
+    noun = "Availability zone"
+
+
+class PortBindingNotFound(NotFound):
+    noun = "Binding"
+
+
 class ExtensionNotFound(NotFound):
     noun = "Extension"
 
@@ -199,6 +211,18 @@ class PortInUse(Conflict):
 
 class PortBound(Conflict):
     pass
+
+
+class PortBindingAlreadyExists(Conflict):
+    pass
+
+
+class PortBindingAlreadyActive(Conflict):
+    pass
+
+
+class PortBindingError(Conflict):
+    """The host cannot realise the port."""
 
 
 class ServicePortInUse(Conflict):

@@ -24,10 +24,12 @@ hypervisor.add_command(prepare)
 @click.option("--datapath-id", required=True, help="Of its bridge, in hexadecimal.")
 @click.option("--vtep", required=True, help="IPv4 address of its tunnel end.")
 @click.option("--certificate", help="Common name of its TLS certificate, if it is not NAME.")
-def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None) -> None:
+@click.option("--availability-zone", default="nova", show_default=True, help="Of the machines there.")
+def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None,  # noqa: PLR0917
+        availability_zone: str) -> None:
     """Register a hypervisor."""
     with open_database(conf).write() as session:
-        row = hypervisors.register(session, name, datapath_id, vtep, certificate)
+        row = hypervisors.register(session, name, datapath_id, vtep, certificate, availability_zone)
         click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
 
 

@@ -52,6 +52,7 @@ class NetworkRow(Owned):
     isolated: Mapped[bool] = mapped_column(default=False)
     qos_policy_id: Mapped[str | None] = mapped_column(ForeignKey("qos_policies.id"))
     next_number: Mapped[int] = mapped_column(default=1)
+    availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)
     subnets: Mapped[list[SubnetRow]] = relationship(back_populates="network", order_by="SubnetRow.created_at")
 
 
@@ -171,14 +172,17 @@ class HypervisorRow(Row):
     certificate: Mapped[str | None] = mapped_column(String(255))
     key: Mapped[int] = mapped_column(unique=True)
     alive: Mapped[bool] = mapped_column(default=False)
+    availability_zone: Mapped[str] = mapped_column(String(255), default="nova")
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    agent: Mapped[AgentRow | None] = relationship(back_populates="hypervisor", cascade="all, delete-orphan")
 
 
 class RouterRow(Owned):
     __tablename__ = "routers"
     admin_state_up: Mapped[bool] = mapped_column(default=True)
     key: Mapped[int] = mapped_column(unique=True)
+    availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)
     interfaces: Mapped[list[RouterInterfaceRow]] = relationship(cascade="all, delete-orphan")
 
 
@@ -279,3 +283,17 @@ class JournalRow(Row):
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     kind: Mapped[str] = mapped_column(String(32))
     object_id: Mapped[str] = mapped_column(String(255))
+
+
+class AgentRow(Row):
+    """A hypervisor as one of Neutron's agents: what operators say of it, and when its switch came and went."""
+
+    __tablename__ = "agents"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    host: Mapped[str] = mapped_column(ForeignKey("hypervisors.name", ondelete="CASCADE"), unique=True)
+    admin_state_up: Mapped[bool] = mapped_column(default=True)
+    description: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    lost_at: Mapped[datetime | None]
+    hypervisor: Mapped[HypervisorRow] = relationship(back_populates="agent")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, event, or_, select
 from sqlalchemy.orm import Mapper, Session
 
 from naas_sdn.db.journal import subject
-from naas_sdn.db.rows import HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow
+from naas_sdn.db.rows import AgentRow, HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow, now
 
 ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
 
@@ -24,10 +24,15 @@ def acknowledge(session: Session, plugged: Mapping[str, int]) -> None:
 
 
 def set_alive(session: Session, host: str, alive: bool) -> None:
-    """Its switch is connected and in step, or is not."""
+    """Its switch is connected and in step, or is not. One that comes is an agent again, if it was deleted."""
     row = session.scalar(select(HypervisorRow).where(HypervisorRow.name == host))
     if row is not None and row.alive != alive:
         row.alive = alive
+        if alive:
+            row.agent = row.agent or AgentRow()
+            row.agent.started_at = now()
+        elif row.agent is not None:
+            row.agent.lost_at = now()
 
 
 def report_error(session: Session, kind: str, object_id: str, source: str, reason: str | None) -> None:

@@ -6,6 +6,11 @@ from typing import Any
 UPDATED = "2026-11-01T00:00:00-00:00"
 
 _ALIASES = {
+    "agent": ("agent", "The hypervisors, as agents."),
+    "availability_zone": ("Availability Zone", "The availability zones of the hypervisors."),
+    "availability_zone_filter": ("Availability Zone Filter Extension", "Filters of availability zones."),
+    "network_availability_zone": ("Network Availability Zone", "Hints at the zones of a network."),
+    "router_availability_zone": ("Router Availability Zone", "Hints at the zones of a router."),
     "binding": ("Port Binding", "Which host a port is bound to."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
@@ -39,8 +44,8 @@ _ALIASES = {
     "naas-hypervisor": ("NaaS hypervisors", "The register of hypervisors; read by operators."),
 }
 L3_ALIASES = frozenset((
-    "router", "naas-route", "naas-subnet-netmask", "subnet_allocation", "default-subnetpools", "subnetpool-prefix-ops",
-    "address-scope"))
+    "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
+    "default-subnetpools", "subnetpool-prefix-ops", "address-scope"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ class Collection:
     """`path` is its URL below /v2.0 and its name in the catalog; `parent` the id in it that comes first; `key` the
     attribute that identifies one.
 
+    `verbs`: whether there are POST (C), PUT (U) and DELETE (D).
     `layer3` says of a collection or an action that it is served when there is an L3 plugin.
     """
 
@@ -49,6 +50,7 @@ class Collection:
     plural: str = ""
     parent: str = ""
     wrapped_actions: bool = False
+    verbs: str = "CUD"
     layer3: bool = False
     key: str = "id"
     actions: Mapping[str, Action] = field(default_factory=dict)
@@ -72,6 +74,8 @@ POOL = record({"start": ip, "end": ip})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
 PREFIXES = record({"prefixes": list_of(cidr)})
+VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
+              "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
 
 COLLECTIONS = (
@@ -89,7 +93,7 @@ COLLECTIONS = (
         A("provider:network_type", TEXT, "F"),
         A("provider:physical_network", TEXT),
         A("provider:segmentation_id", integer(1, (1 << 24) - 1), "F"),
-        A("availability_zone_hints", list_of(TEXT)), A("availability_zones", list_of(TEXT)),
+        A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
         A("ipv4_address_scope", TEXT), A("ipv6_address_scope", TEXT), A("l2_adjacency", boolean),
         *TIMES,
     ), actions={"statistics": Action()}),
@@ -144,7 +148,7 @@ COLLECTIONS = (
         A("qos_policy_id", nullable(uuid), "CUF", None),
         A("binding:host_id", nullable(TEXT), "CUF"),
         A("binding:profile", free_record, "CU"),
-        A("binding:vnic_type", choice("normal"), "CUF", "normal"),
+        A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
         A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
         A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", TEXT),
@@ -161,7 +165,7 @@ COLLECTIONS = (
         A("status", TEXT, "S"),
         A("external_gateway_info", nullable(free_record), "CU", None),
         A("routes", list_of(HOST_ROUTE), "U"),
-        A("availability_zone_hints", list_of(TEXT)), A("availability_zones", list_of(TEXT)),
+        A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
         *TIMES,
     ), layer3=True, actions={"add_router_interface": Action(INTERFACE), "remove_router_interface": Action(INTERFACE)}),
     Collection("vifs", "vif", (
@@ -192,8 +196,18 @@ COLLECTIONS = (
     ), key="project_id", actions={"default": Action(), "details": Action()}),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
-        A("alive", boolean, "FS"), A("certificate", TEXT), A("created_at", TEXT), A("updated_at", TEXT),
+        A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", TEXT), A("created_at", TEXT),
+        A("updated_at", TEXT),
     )),
+    Collection("agents", "agent", (
+        A("id", TEXT, "FS"), A("agent_type", TEXT, "F"), A("binary", TEXT, "F"), A("topic", TEXT, "F"),
+        A("host", TEXT, "FS"), A("admin_state_up", boolean, "UFS"), A("description", nullable(TEXT), "UF"),
+        A("alive", boolean, "F"), A("availability_zone", TEXT, "F"), A("configurations", free_record),
+        A("created_at", TEXT), A("started_at", TEXT), A("heartbeat_timestamp", TEXT), A("resources_synced", boolean),
+    ), verbs="UD"),
+    Collection("availability_zones", "availability_zone", (
+        A("name", TEXT, "F"), A("resource", TEXT, "F"), A("state", TEXT, "F"),
+    ), verbs=""),
     Collection("qos/policies", "policy", (
         *NAMED,
         A("shared", boolean, "CUF", False),

@@ -86,9 +86,12 @@ class _Api:
             raise NotAuthenticated("The request you have made requires authentication: send X-Auth-Token.")
         with self.database.read() as session:
             found = tokens.authenticate(session, secret)
-        if found is None:
+            service = request.headers.get("X-Service-Token")
+            vouching = found if service is None else tokens.authenticate(session, service)
+        if found is None or vouching is None:
             raise NotAuthenticated("The token is unknown or has expired; `naas-sdn token create` makes one.")
-        return Context(found.project_id, found.user_id, found.roles, request_id)
+        return Context(found.project_id, found.user_id, found.roles, request_id,
+                       frozenset() if service is None else vouching.roles)
 
     def _extensions(self, rest: list[str]) -> Response:
         if not rest:
@@ -124,17 +127,17 @@ class _Api:
         if not rest:
             if request.method == "GET":
                 return faults.respond(200, controller.index(context, request.path_url, items, parent))
-            if request.method == "POST":
+            if request.method == "POST" and "C" in collection.verbs:
                 return faults.respond(201, controller.create(context, self._json(request), parent))
         elif len(rest) == 1:
             identifier = rest[0]
             if request.method == "GET":
                 fields = [value for name, value in items if name == "fields"]
                 return faults.respond(200, controller.show(context, identifier, fields, parent))
-            if request.method == "PUT":
+            if request.method == "PUT" and "U" in collection.verbs:
                 body = self._json(request)
                 return faults.respond(200, controller.update(context, identifier, body, _revision(request), parent))
-            if request.method == "DELETE":
+            if request.method == "DELETE" and "D" in collection.verbs:
                 if self._body(request):
                     raise HTTPBadRequest("A DELETE has no body.")
                 controller.delete(context, identifier, _revision(request), parent)

@@ -18,6 +18,8 @@ class Context:
     user_id: str
     roles: frozenset[str]
     request_id: str = ""
+    service_roles: frozenset[str] = frozenset()
+    """Those of the X-Service-Token beside the user's: a service that acts for him."""
 
     @property
     def is_admin(self) -> bool:
@@ -31,6 +33,11 @@ class Context:
     @property
     def may_write(self) -> bool:
         return self.is_service or bool(self.roles & {"member", "manager"})
+
+    @property
+    def through_service(self) -> bool:
+        """By a service itself, or by one that vouches for its user."""
+        return self.is_service or "service" in self.service_roles
 
     def owns(self, project_id: str) -> bool:
         return self.is_admin or project_id == self.project_id

@@ -1,17 +1,19 @@
 """The register of hypervisors: who may speak for what. Operators read it by the API and write it by command."""
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from naas_sdn.db.rows import HypervisorRow, VifRow
+from naas_sdn.db.rows import AgentRow, HypervisorRow, VifRow
 from naas_sdn.errors import (
     Conflict,
     HypervisorInUse,
     HypervisorNotFound,
+    InvalidInput,
     PolicyNotAuthorized,
 )
 from naas_sdn.model import identity
@@ -23,9 +25,16 @@ class HypervisorExists(Conflict):
     """Name, datapath ID, VTEP or certificate belongs to another."""
 
 
-def register(session: Session, name: str, datapath_id: str, vtep: str, certificate: str | None) -> HypervisorRow:
+ZONE = re.compile(r"[^\s,\x00-\x1f\x7f]{1,64}")
+
+
+def register(session: Session, name: str, datapath_id: str, vtep: str, certificate: str | None,  # noqa: PLR0917
+             zone: str = "nova") -> HypervisorRow:
     """Add one; `datapath_id` in hexadecimal. Raises InvalidInput or HypervisorExists."""
     name, address = identity.host_name(name), identity.vtep(vtep)
+    if not ZONE.fullmatch(zone):
+        raise InvalidInput(f"Invalid input for availability zone: {zone!r} is not 1 to 64 printable characters without "
+                           f"spaces and commas.")
     text = f"{identity.datapath_id(datapath_id):016x}"
     other = session.scalar(select(HypervisorRow).where(or_(
         HypervisorRow.name == name, HypervisorRow.datapath_id == text, HypervisorRow.vtep == str(address),
@@ -35,7 +44,7 @@ def register(session: Session, name: str, datapath_id: str, vtep: str, certifica
                                f"{other.vtep} and certificate {other.certificate or other.name}; remove it first, or "
                                f"use others.")
     row = HypervisorRow(name=name, datapath_id=text, vtep=str(address), certificate=certificate or None,
-                        key=new_key(session))
+                        key=new_key(session), availability_zone=zone, agent=AgentRow())
     session.add(row)
     session.flush()
     return row
@@ -65,7 +74,7 @@ def by_name(session: Session, name: str) -> HypervisorRow:
 
 def show(row: HypervisorRow) -> Attributes:
     return {"id": row.id, "name": row.name, "datapath_id": row.datapath_id, "vtep": row.vtep,
-            "certificate": row.certificate, "alive": row.alive,
+            "certificate": row.certificate, "alive": row.alive, "availability_zone": row.availability_zone,
             "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "updated_at": row.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
 

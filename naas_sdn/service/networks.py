@@ -18,7 +18,7 @@ from naas_sdn.errors import (
     QosPolicyNotFound,
 )
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, statistics
+from naas_sdn.service import addresses, statistics, zones
 from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
@@ -59,7 +59,10 @@ class Networks:
         self._restrict(context, attributes, "create_network", ADMIN_ONLY)
         self.limits.charge(session, "network", attributes["project_id"])
         self._policy(session, context, attributes)
+        hints = attributes.get("availability_zone_hints", [])
+        zones.require(session, hints)
         row = NetworkRow(id=new_id(), project_id=attributes["project_id"], mtu=self._mtu(attributes.get("mtu", 0)),
+                         availability_zone_hints=hints,
                          **{name: attributes[name] for name in CHANGEABLE if name in attributes and name != "mtu"})
         session.add(row)
         session.flush()
@@ -134,6 +137,7 @@ class Networks:
         extra = self.plugins.l2.extend(session, "network", ids)
         errors = status.errors_of(session, "network", ids)
         scopes = scopes_of(session, {row.id: row.subnets for row in rows})
+        everywhere = zones.available(session)
         shown = []
         for row in rows:
             item = {
@@ -142,8 +146,9 @@ class Networks:
                 "subnets": [s.id for s in row.subnets],
                 "shared": row.shared, "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
-                "availability_zone_hints": [], "availability_zones": [], "ipv4_address_scope": scopes.get((row.id, 4)),
-                "ipv6_address_scope": scopes.get((row.id, 6)), "l2_adjacency": True,
+                "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
+                "ipv4_address_scope": scopes.get((row.id, 4)), "ipv6_address_scope": scopes.get((row.id, 6)),
+                "l2_adjacency": True,
             }
             if context.is_admin:
                 item.update(extra.get(row.id, {}))

@@ -30,6 +30,8 @@ INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
 LAST_SLOT = 65535
 BRIDGE = "br-int"
 """The integration bridge; its own interface has its name."""
+VNIC_TYPE = "normal"
+"""What can be plugged to a switch; others are devices that no flow reaches."""
 
 _HYPERVISOR = select(HypervisorRow).where(HypervisorRow.name == bindparam("name"))
 _VIFS = select(VifRow.interface, VifRow.port_id, VifRow.slot).where(VifRow.host == bindparam("host"))
@@ -60,6 +62,9 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     if port.device_owner.startswith("network:"):
         raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
                            f"nothing can be plugged into it.")
+    if port.vnic_type != VNIC_TYPE:
+        raise InvalidInput(f"Port {port.id} has binding:vnic_type {port.vnic_type}; an interface of the switch is "
+                           f"{VNIC_TYPE}.")
     hypervisor = session.scalar(_HYPERVISOR, {"name": host})
     if hypervisor is None:
         raise HypervisorNotFound(host)
@@ -128,7 +133,7 @@ def interfaces_reported(session: Session, host: str, interfaces: Iterable[str]) 
 
 def _claim(session: Session, host: str, interface: str) -> None:
     ports = list(session.scalars(select(PortRow).where(PortRow.id.startswith(interface[3:], autoescape=True)).limit(2)))
-    if len(ports) != 1 or ports[0].device_owner.startswith("network:"):
+    if len(ports) != 1 or ports[0].device_owner.startswith("network:") or ports[0].vnic_type != VNIC_TYPE:
         return
     port = ports[0]
     vif = port.vif

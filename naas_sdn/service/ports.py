@@ -1,15 +1,15 @@
 """Ports: Neutron's, with their number in the network and with plug and unplug."""
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from naas_sdn.db import status
-from naas_sdn.db.rows import AllocationRow, CounterRow, HypervisorRow, NetworkRow, PortRow, SubnetRow, VifRow
+from naas_sdn.db.rows import AllocationRow, CounterRow, NetworkRow, PortRow, SubnetRow, VifRow
 from naas_sdn.errors import (
     BadRequest,
     HTTPBadRequest,
@@ -20,7 +20,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, plugging, statistics
+from naas_sdn.service import addresses, binding, plugging, statistics
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
@@ -29,13 +29,13 @@ from naas_sdn.service.rows import READER, find_rows, require_owner, standard, to
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
-BINDING = {"binding:host_id": "host_id", "binding:profile": "profile"}
+BINDING = ("binding:host_id", "binding:profile")
 FOREIGN = ("device_owner", "mac_address", "port_security_enabled")
 """What a port on another project's network may not choose."""
 OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
 """How those device owners begin that the core acts upon."""
-VIF_DETAILS = {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "bridge_name": plugging.BRIDGE,
-               "datapath_type": "system"}
+OF_SERVICES = ("compute:", "baremetal:", "manila:")
+"""How the device owners of ports begin that are deleted through their service only."""
 
 
 WHOLE = (joinedload(PortRow.network), joinedload(PortRow.allocations),
@@ -64,11 +64,12 @@ def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[A
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`reserved` are the interfaces of a hypervisor that nothing is plugged to."""
+    """`reserved` are the interfaces of a hypervisor that nothing is plugged to; `vif_details` as bindings show them."""
 
     plugins: Plugins
     reserved: frozenset[str]
     limits: Limits
+    vif_details: Attributes = field(default_factory=binding.vif_details)
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -118,14 +119,12 @@ class Ports:
         for name in PLAIN:
             if name in attributes and getattr(row, name) != attributes[name]:
                 setattr(row, name, attributes[name])
-        for name, column in BINDING.items():
-            if name in attributes:
-                setattr(row, column, attributes[name] or ({} if column == "profile" else ""))
+        if "binding:profile" in attributes:
+            row.profile = attributes["binding:profile"] or {}
         if "binding:vnic_type" in attributes:
-            row.vnic_type = attributes["binding:vnic_type"]
-        if row.vif is not None and row.host_id not in ("", row.vif.host):
-            # Bound elsewhere: what was plugged on the old hypervisor is not this port any more.
-            row.vif = None
+            binding.set_vnic_type(row, attributes["binding:vnic_type"])
+        if "binding:host_id" in attributes:
+            binding.bind(row, attributes["binding:host_id"] or "")
         self._policy(session, context, row)
         if "fixed_ips" in attributes:
             self._settle(session, row, self._address(session, row, attributes["fixed_ips"] or []))
@@ -144,6 +143,9 @@ class Ports:
         if row.device_owner.startswith("network:router"):
             raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "
                                    f"{row.device_owner}. Remove the router's interface instead.")
+        if row.device_owner.startswith(OF_SERVICES) and not context.through_service:
+            raise PolicyNotAuthorized(f"delete_port is disallowed by policy: port {row.id} has device owner "
+                                      f"{row.device_owner}; its service deletes it.")
         self.plugins.l2.check(session, Change("delete", "port", row.id, {}))
         remove(session, self.plugins, row)
 
@@ -155,9 +157,8 @@ class Ports:
         filters = {name: values for name, values in query.filters.items() if name not in ("fixed_ips", "status")}
         wanted = query.filters.get("status")
         plain = Query(filters, query.sorts, None if wanted else query.limit, query.marker, query.reverse)
+        # Nova asks by host with its user's token, who is not shown it.
         columns = {"binding:host_id": PortRow.host_id, "binding:vnic_type": PortRow.vnic_type}
-        if not context.is_service:
-            del columns["binding:host_id"]
         options = [selectinload(PortRow.allocations),
                    joinedload(PortRow.vif).joinedload(VifRow.hypervisor), joinedload(PortRow.network)]
         rows = find_rows(session, context, PortRow, plain, PortNotFound, clause=SEEN, columns=columns,
@@ -198,11 +199,9 @@ class Ports:
     @staticmethod
     def _registered(session: Session, context: Context, rows: Iterable[PortRow]) -> set[str]:
         """Of the hosts that the ports are bound to, those that are hypervisors, for who is told so."""
-        hosts = {row.host_id for row in rows if row.host_id} if context.is_service else set()
-        return set(session.scalars(select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts)))) if hosts else set()
+        return binding.registered(session, [row.host_id for row in rows]) if context.is_service else set()
 
-    @staticmethod
-    def _item(context: Context, row: PortRow, error: str | None, registered: Container[str]) -> Attributes:
+    def _item(self, context: Context, row: PortRow, error: str | None, registered: Collection[str]) -> Attributes:
         item = {
             **standard(row), "network_id": row.network_id, "number": row.number,
             "admin_state_up": row.admin_state_up, "status": status.port_status(row, error),
@@ -215,12 +214,9 @@ class Ports:
             "vif_id": row.vif.id if row.vif is not None else None, "error": error,
         }
         if context.is_service:
-            bound = row.host_id in registered
-            item.update({
-                "binding:host_id": row.host_id, "binding:profile": row.profile,
-                "binding:vif_type": "ovs" if bound else "binding_failed" if row.host_id else "unbound",
-                "binding:vif_details": VIF_DETAILS if bound else {},
-            })
+            vif = binding.vif_of(row.host_id, row.vnic_type, registered, self.vif_details)
+            item.update({"binding:host_id": row.host_id, "binding:profile": row.profile,
+                         "binding:vif_type": vif["vif_type"], "binding:vif_details": vif["vif_details"]})
         return item
 
     def _address(self, session: Session, row: PortRow, wanted: list[Attributes] | None) -> list[SubnetRow]:
@@ -293,12 +289,14 @@ def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
 
 
 def _keep_what_the_cloud_gave(row: PortRow, attributes: Attributes) -> None:
-    """Raises ServicePortInUse: a router and DHCP stand on the addresses of their ports."""
+    """Raises ServicePortInUse: a router and DHCP stand on the addresses of their ports, which stay theirs."""
     if not row.device_owner.startswith(OF_THE_CLOUD):
         return
     held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations]
     wanted = attributes.get("fixed_ips", held) or []
     same = len(wanted) == len(held) and all(any(item.items() <= has.items() for has in held) for item in wanted)
+    if attributes.get("device_id", row.device_id) != row.device_id:
+        raise ServicePortInUse(f"Port {row.id} keeps its device_id while it has device owner {row.device_owner}.")
     if not same or attributes.get("mac_address", row.mac_address) != row.mac_address:
         raise ServicePortInUse(f"Port {row.id} keeps its addresses while it has device owner {row.device_owner}. "
                                f"Remove the router's interface, or turn the subnet's DHCP off, and make another.")

@@ -21,7 +21,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses
+from naas_sdn.service import addresses, zones
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import remove, visible_port
@@ -54,7 +54,9 @@ class Routers:
         require_owner(context, attributes["project_id"], "create_router")
         self.limits.charge(session, "router", attributes["project_id"])
         _no_gateway(attributes)
-        row = RouterRow(interfaces=[], key=new_key(session), **{
+        hints = attributes.get("availability_zone_hints", [])
+        zones.require(session, hints)
+        row = RouterRow(interfaces=[], key=new_key(session), availability_zone_hints=hints, **{
             name: attributes[name] for name in ("project_id", "name", "description", "admin_state_up")
             if name in attributes})
         session.add(row)
@@ -188,8 +190,9 @@ def _interface(row: RouterRow, port: PortRow, subnet_id: str) -> Attributes:
 def _show(session: Session, rows: Iterable[RouterRow]) -> list[Attributes]:
     rows = list(rows)
     errors = status.errors_of(session, "router", [row.id for row in rows])
+    everywhere = zones.available(session)
     return [{
         **standard(row), "admin_state_up": row.admin_state_up,
         "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": None, "routes": [],
-        "availability_zone_hints": [], "availability_zones": [],
+        "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
     } for row in rows]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -45,7 +46,7 @@ class Answer:
 class Wire:
     """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
 
-    def __init__(self, path: Path, **plugins: Any) -> None:
+    def __init__(self, path: Path, *, openflow: Mapping[str, Any] | None = None, **plugins: Any) -> None:
         url = f"sqlite:///{path}"
         migrate(url)
         self.path = path
@@ -53,9 +54,10 @@ class Wire:
         conf = config.load(files=[])
         for name, value in plugins.items():
             conf.set_override(name, value, "plugins")
+        for name, value in (openflow or {}).items():
+            conf.set_override(name, value, "openflow")
         chosen = load_plugins(conf)
-        served = resources(chosen, config.tunnel_mtu(conf), conf.openflow.tunnel_interface,
-                           config.quotas(conf))
+        served = resources(chosen, conf)
         self.app = application(self.database, served, chosen, conf)
         self._tokens: dict[str, str] = {}
         with self.database.write() as session:

@@ -35,8 +35,7 @@ class Cloud:
     def __init__(self, database: Database) -> None:
         self.database = database
         conf = config.load(files=[])
-        self.resources = resources(load_plugins(conf), config.tunnel_mtu(conf), conf.openflow.tunnel_interface,
-                                   config.quotas(conf))
+        self.resources = resources(load_plugins(conf), conf)
         with database.write() as session:
             for number in (1, 2):
                 hypervisors.register(session, f"hv{number}", f"{number}", f"192.0.2.{number}", None)

@@ -1,0 +1,41 @@
+"""Agents, availability zones and their hints."""
+import uuid
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0005'
+down_revision = '0004'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('hypervisors', sa.Column('availability_zone', sa.String(length=255), nullable=False,
+                                           server_default='nova'))
+    op.add_column('networks', sa.Column('availability_zone_hints', sa.JSON(), nullable=False, server_default='[]'))
+    op.add_column('routers', sa.Column('availability_zone_hints', sa.JSON(), nullable=False, server_default='[]'))
+    agents = op.create_table('agents',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('host', sa.String(length=64), nullable=False),
+    sa.Column('admin_state_up', sa.Boolean(), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=True),
+    sa.Column('created_at', sa.DateTime(), nullable=False),
+    sa.Column('started_at', sa.DateTime(), nullable=True),
+    sa.Column('lost_at', sa.DateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['host'], ['hypervisors.name'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('host')
+    )
+    hosts = op.get_bind().execute(sa.text('SELECT name FROM hypervisors')).scalars().all()
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    op.bulk_insert(agents, [{'id': str(uuid.uuid4()), 'host': host, 'admin_state_up': True, 'created_at': now}
+                            for host in hosts])
+
+
+def downgrade() -> None:
+    op.drop_table('agents')
+    op.drop_column('routers', 'availability_zone_hints')
+    op.drop_column('networks', 'availability_zone_hints')
+    op.drop_column('hypervisors', 'availability_zone')

@@ -1,0 +1,50 @@
+"""Where a port is bound, and what the compute service there is told of its interface."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import HypervisorRow, PortRow
+from naas_sdn.errors import PortInUse
+from naas_sdn.service.plugging import BRIDGE, VNIC_TYPE
+
+UNBOUND: Mapping[str, Any] = {"vif_type": "unbound", "vif_details": {}}
+
+
+def vif_details(bridge: str = BRIDGE, datapath_type: str = "system") -> dict[str, Any]:
+    """What Nova and os-vif read of every port that is bound: the interface goes straight to the bridge."""
+    return {"connectivity": "l2", "port_filter": True, "ovs_hybrid_plug": False, "ovs_create_tap": True,
+            "datapath_type": datapath_type, "bridge_name": bridge, "bound_drivers": {"0": "openvswitch"}}
+
+
+def registered(session: Session, hosts: Iterable[str]) -> set[str]:
+    """Those of these hosts that are hypervisors."""
+    hosts = set(hosts) - {""}
+    return set(session.scalars(select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts)))) if hosts else set()
+
+
+def vif_of(host: str, vnic_type: str, hypervisors: Collection[str], details: dict[str, Any]) -> Mapping[str, Any]:
+    """`vif_type` and `vif_details` of a port bound to `host`, which can be one of `hypervisors` only."""
+    if not host:
+        return UNBOUND
+    if host not in hypervisors or vnic_type != VNIC_TYPE:
+        return {"vif_type": "binding_failed", "vif_details": {}}
+    return {"vif_type": "ovs", "vif_details": details}
+
+
+def bind(port: PortRow, host: str) -> None:
+    """To this host; "" for none. What is plugged on another is not this port any more."""
+    port.host_id = host
+    if port.vif is not None and host not in ("", port.vif.host):
+        port.vif = None
+
+
+def set_vnic_type(port: PortRow, vnic_type: str) -> None:
+    """Raises PortInUse for another one while the port is bound."""
+    if vnic_type != port.vnic_type and port.host_id:
+        raise PortInUse(f"Unable to complete operation on port {port.id}: it is bound to {port.host_id}; unbind it "
+                        f"before its vnic_type is changed.")
+    port.vnic_type = vnic_type
