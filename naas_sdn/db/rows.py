@@ -297,3 +297,17 @@ class AgentRow(Row):
     started_at: Mapped[datetime | None]
     lost_at: Mapped[datetime | None]
     hypervisor: Mapped[HypervisorRow] = relationship(back_populates="agent")
+
+
+class PortBindingRow(Row):
+    """Another host that the port may move to, or came from. Where it is bound is the port's own `host_id`.
+
+    `bound`: the host may realise it; the one it came from may not.
+    """
+
+    __tablename__ = "port_bindings"
+    port_id: Mapped[str] = mapped_column(ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255), primary_key=True)
+    vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
+    profile: Mapped[dict[str, Any]]
+    bound: Mapped[bool] = mapped_column(default=True)

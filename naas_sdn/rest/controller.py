@@ -68,11 +68,13 @@ class Controller:
             self._match(session, context, identifier, revision, parent)
             self._resource.delete(session, context, identifier, parent)
 
-    def act(self, context: Context, identifier: str, name: str, action: Action, body: Any) -> dict[str, Any]:
+    def act(self, context: Context, identifier: str, name: str, action: Action, body: Any,  # noqa: PLR0917
+            parent: Parent) -> dict[str, Any]:
+        """The operation gets the ids in the URL with the body."""
         operation = self._resource.actions[name]
         if action.body is None:
             with self._database.read() as session:
-                return operation(session, context, identifier, {})
+                return operation(session, context, identifier, {**parent})
         body = _object(body, self.collection.member)
         if self.collection.wrapped_actions and set(body) == {self.collection.member}:
             body = body[self.collection.member]
@@ -81,7 +83,7 @@ class Controller:
         except Invalid as error:
             raise HTTPBadRequest(f"Invalid input for {name}. Reason: {error}.") from error
         with self._database.write() as session:
-            return operation(session, context, identifier, attributes)
+            return operation(session, context, identifier, {**attributes, **parent})
 
     def _for_create(self, context: Context, given: Any) -> dict[str, Any]:
         given = self._known(given)

@@ -12,6 +12,7 @@ _ALIASES = {
     "network_availability_zone": ("Network Availability Zone", "Hints at the zones of a network."),
     "router_availability_zone": ("Router Availability Zone", "Hints at the zones of a router."),
     "binding": ("Port Binding", "Which host a port is bound to."),
+    "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "pagination": ("Pagination support", "Pages by limit and marker."),

@@ -94,7 +94,8 @@ def links(url: str, items: list[tuple[str, str]], asked: Asked, page: list[dict[
           key: str) -> list[dict[str, str]]:
     """The next and previous page, for a request that gave a limit or a marker, or whose page is full."""
     kept = [(name, value) for name, value in items if name not in ("marker", "page_reverse")]
-    if page and "id" not in page[0]:
+    if page and key not in page[0]:
+        # Few, and all on one page.
         return []
     full = len(page) == asked.query.limit
     found = []

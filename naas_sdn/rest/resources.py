@@ -159,6 +159,12 @@ COLLECTIONS = (
         "unplug": Action(free_record),
         "statistics": Action(),
     }),
+    Collection("ports/bindings", "binding", (
+        A("host", string(255, empty=False), "C!F"),
+        A("vnic_type", choice(*VNIC_TYPES), "CF", "normal"),
+        A("profile", free_record, "C"),
+        A("vif_type", TEXT, "F"), A("status", TEXT, "F"), A("vif_details", free_record),
+    ), parent="port_id", verbs="CD", actions={"activate": Action(free_record)}),
     Collection("routers", "router", (
         *NAMED,
         A("admin_state_up", boolean, "CUFS", True),

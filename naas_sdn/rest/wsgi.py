@@ -142,19 +142,19 @@ class _Api:
                     raise HTTPBadRequest("A DELETE has no body.")
                 controller.delete(context, identifier, _revision(request), parent)
                 return faults.respond(204, None)
-        elif action is not None and not parent:
-            return self._act(request, context, controller, rest[0], rest[1])
+        elif action is not None:
+            return self._act(request, context, controller, rest[0], rest[1], parent)
         else:
             return faults.http(404, "HTTPNotFound", f"There is nothing at {request.path}.")
         return _not_allowed(request)
 
-    def _act(self, request: Request, context: Context, controller: Controller, identifier: str,
-             name: str) -> Response:
+    def _act(self, request: Request, context: Context, controller: Controller, identifier: str,  # noqa: PLR0917
+             name: str, parent: Mapping[str, str]) -> Response:
         action = controller.collection.actions[name]
         if request.method != ("GET" if action.body is None else "PUT"):
             return _not_allowed(request)
         body = None if action.body is None else self._json(request, empty={})
-        return faults.respond(200, controller.act(context, identifier, name, action, body))
+        return faults.respond(200, controller.act(context, identifier, name, action, body, parent))
 
     def _body(self, request: Request) -> bytes:
         if request.content_length is not None and request.content_length > self.max_body:

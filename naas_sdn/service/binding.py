@@ -4,10 +4,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from naas_sdn.db.rows import HypervisorRow, PortRow
+from naas_sdn.db.rows import HypervisorRow, PortBindingRow, PortRow
 from naas_sdn.errors import PortInUse
 from naas_sdn.service.plugging import BRIDGE, VNIC_TYPE
 
@@ -35,8 +35,13 @@ def vif_of(host: str, vnic_type: str, hypervisors: Collection[str], details: dic
     return {"vif_type": "ovs", "vif_details": details}
 
 
-def bind(port: PortRow, host: str) -> None:
-    """To this host; "" for none. What is plugged on another is not this port any more."""
+def bind(session: Session, port: PortRow, host: str) -> None:
+    """To this host, which is no other binding of the port's then; "" for none.
+
+    What is plugged on another is not this port any more.
+    """
+    if host not in ("", port.host_id):
+        session.execute(delete(PortBindingRow).where(PortBindingRow.port_id == port.id, PortBindingRow.host == host))
     port.host_id = host
     if port.vif is not None and host not in ("", port.vif.host):
         port.vif = None

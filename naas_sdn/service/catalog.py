@@ -8,6 +8,7 @@ from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
 from naas_sdn.service.binding import vif_details
+from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
@@ -28,9 +29,11 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     options, usual = conf.openflow, quotas(conf)
     limits = Limits(usual)
     reserved = frozenset((options.tunnel_interface, options.bridge))
+    details = vif_details(options.bridge, options.datapath_type)
     return {
         "networks": Networks(plugins, tunnel_mtu(conf), limits),
-        "ports": Ports(plugins, reserved, limits, vif_details(options.bridge, options.datapath_type)),
+        "ports": Ports(plugins, reserved, limits, details),
+        "ports/bindings": Bindings(plugins, details),
         "vifs": Vifs(plugins, reserved, limits),
         "subnets": Subnets(plugins, limits),
         "subnetpools": SubnetPools(),

@@ -124,7 +124,7 @@ class Ports:
         if "binding:vnic_type" in attributes:
             binding.set_vnic_type(row, attributes["binding:vnic_type"])
         if "binding:host_id" in attributes:
-            binding.bind(row, attributes["binding:host_id"] or "")
+            binding.bind(session, row, attributes["binding:host_id"] or "")
         self._policy(session, context, row)
         if "fixed_ips" in attributes:
             self._settle(session, row, self._address(session, row, attributes["fixed_ips"] or []))

@@ -1,4 +1,4 @@
-"""Agents, availability zones and their hints."""
+"""Agents, availability zones and their hints, inactive bindings of ports."""
 import uuid
 from datetime import UTC, datetime
 
@@ -28,6 +28,15 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('host')
     )
+    op.create_table('port_bindings',
+    sa.Column('port_id', sa.String(length=36), nullable=False),
+    sa.Column('host', sa.String(length=255), nullable=False),
+    sa.Column('vnic_type', sa.String(length=64), nullable=False),
+    sa.Column('profile', sa.JSON(), nullable=False),
+    sa.Column('bound', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['port_id'], ['ports.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('port_id', 'host')
+    )
     hosts = op.get_bind().execute(sa.text('SELECT name FROM hypervisors')).scalars().all()
     now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     op.bulk_insert(agents, [{'id': str(uuid.uuid4()), 'host': host, 'admin_state_up': True, 'created_at': now}
@@ -35,6 +44,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table('port_bindings')
     op.drop_table('agents')
     op.drop_column('routers', 'availability_zone_hints')
     op.drop_column('networks', 'availability_zone_hints')

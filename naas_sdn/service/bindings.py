@@ -1,0 +1,140 @@
+"""The bindings of a port, for live migration: where it is bound, and other hosts that it may move to.
+
+One that is INACTIVE is a row and nothing else: no flow depends on it. Activating it binds the port there, as a PUT of
+binding:host_id would.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rows import PortBindingRow, PortRow
+from naas_sdn.errors import (
+    BadRequest,
+    PolicyNotAuthorized,
+    PortBindingAlreadyActive,
+    PortBindingAlreadyExists,
+    PortBindingError,
+    PortBindingNotFound,
+)
+from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service import binding, plugging
+from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.ports import visible_port
+from naas_sdn.service.rows import touch
+
+ACTIVE, INACTIVE = "ACTIVE", "INACTIVE"
+MOVING = ("compute:", "manila:")
+"""How the device owners begin whose ports may have several bindings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """For operators and the compute service; others see none. A host's name is the id of its binding."""
+
+    plugins: Plugins
+    vif_details: Attributes
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {"activate": self.activate}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        port = visible_port(session, context, parent["port_id"])
+        plugging.require_service(context, "create_port_binding")
+        if not port.device_owner.startswith(MOVING):
+            raise BadRequest(f"Port {port.id} has device owner {port.device_owner or '(none)'}; only ports of "
+                             f"machines (compute:) and shares (manila:) have several bindings.")
+        host, vnic_type = attributes["host"], attributes["vnic_type"]
+        if host == port.host_id or _row(session, port, host) is not None:
+            raise PortBindingAlreadyExists(f"Binding for port {port.id} on host {host} already exists.")
+        hypervisors = binding.registered(session, [host])
+        if binding.vif_of(host, vnic_type, hypervisors, self.vif_details)["vif_type"] == "binding_failed":
+            raise PortBindingError(f"Binding for port {port.id} on host {host} could not be created: it is no "
+                                   f"registered hypervisor, or {vnic_type} is not what its switch has.")
+        row = PortBindingRow(port_id=port.id, host=host, vnic_type=vnic_type, profile=attributes.get("profile", {}),
+                             bound=True)
+        session.add(row)
+        session.flush()
+        return self._inactive(row, hypervisors)
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise PolicyNotAuthorized("update_port_binding is disallowed by policy: delete it and make another.")
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        """The port is unbound with its active one."""
+        port = visible_port(session, context, parent["port_id"])
+        plugging.require_service(context, "delete_port_binding")
+        if identifier == port.host_id:
+            self._move(session, port, "")
+        else:
+            session.delete(_required(session, port, identifier))
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        port = visible_port(session, context, parent["port_id"])
+        if context.is_service and identifier == port.host_id:
+            return self._active(port, binding.registered(session, [identifier]))
+        row = _row(session, port, identifier) if context.is_service else None
+        if row is None:
+            raise PortBindingNotFound(f"of port {port.id} on host {identifier}")
+        return self._inactive(row, binding.registered(session, [identifier]))
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        """The active one first."""
+        port = visible_port(session, context, parent["port_id"])
+        if not context.is_service:
+            return []
+        rows = list(session.scalars(select(PortBindingRow).where(
+            PortBindingRow.port_id == port.id, PortBindingRow.host != port.host_id).order_by(PortBindingRow.host)))
+        hypervisors = binding.registered(session, [port.host_id, *(row.host for row in rows)])
+        found = [self._active(port, hypervisors)] if port.host_id else []
+        found += [self._inactive(row, hypervisors) for row in rows]
+        wanted = [item for item in found if all(item[name] in values for name, values in query.filters.items())]
+        return wanted[:query.limit]
+
+    def activate(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """Bind the port to this host; the binding it had is INACTIVE and unbound then."""
+        port = visible_port(session, context, body["port_id"])
+        plugging.require_service(context, "activate_port_binding")
+        if identifier == port.host_id:
+            raise PortBindingAlreadyActive(f"Binding for port {port.id} on host {identifier} is already active.")
+        row = _required(session, port, identifier)
+        self.plugins.l2.check(session, Change("update", "port", port.id, {"binding:host_id": row.host}))
+        if port.host_id:
+            # Merged: a port that was plugged where it had another binding has both.
+            session.merge(PortBindingRow(port_id=port.id, host=port.host_id, vnic_type=port.vnic_type,
+                                         profile=port.profile, bound=False))
+        port.profile, port.vnic_type = row.profile, row.vnic_type
+        self._move(session, port, identifier)
+        return self._active(port, binding.registered(session, [identifier]))
+
+    @staticmethod
+    def _move(session: Session, port: PortRow, host: str) -> None:
+        binding.bind(session, port, host)
+        touch(port)
+        session.flush()
+
+    def _active(self, port: PortRow, hypervisors: set[str]) -> Attributes:
+        return {"host": port.host_id, "vnic_type": port.vnic_type, "status": ACTIVE, "profile": port.profile,
+                **binding.vif_of(port.host_id, port.vnic_type, hypervisors, self.vif_details)}
+
+    def _inactive(self, row: PortBindingRow, hypervisors: set[str]) -> Attributes:
+        vif = binding.vif_of(row.host, row.vnic_type, hypervisors, self.vif_details) if row.bound else binding.UNBOUND
+        return {"host": row.host, "vnic_type": row.vnic_type, "status": INACTIVE, "profile": row.profile, **vif}
+
+
+def _row(session: Session, port: PortRow, host: str) -> PortBindingRow | None:
+    return session.get(PortBindingRow, (port.id, host))
+
+
+def _required(session: Session, port: PortRow, host: str) -> PortBindingRow:
+    """Raises PortBindingNotFound."""
+    row = _row(session, port, host)
+    if row is None:
+        raise PortBindingNotFound(f"of port {port.id} on host {host}")
+    return row
