@@ -173,6 +173,10 @@ class PortBindingNotFound(NotFound):
     noun = "Binding"
 
 
+class QosRuleTypeNotFound(NotFound):
+    noun = "QoS rule type"
+
+
 class ExtensionNotFound(NotFound):
     noun = "Extension"
 

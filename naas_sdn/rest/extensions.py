@@ -23,6 +23,8 @@ _ALIASES = {
     "provider": ("Provider Network", "What realises a network; read by operators."),
     "qos": ("Quality of Service", "Policies of bandwidth limits."),
     "qos-bw-limit-direction": ("Direction for QoS bandwidth limit rule", "Limits in both directions."),
+    "qos-rule-type-details": ("Details of QoS rule types", "The parameters of each type of rule."),
+    "qos-rules-alias": ("Ability to access QoS rules by their own id", "Rules without their policy's id."),
     "qos-default": ("QoS default policy", "A policy marked as a project's default."),
     "quota-check-limit": ("Quota engine limit check", "Limits below what is used are refused on request."),
     "quota_details": ("Quota details management support", "What of a quota is used."),

@@ -78,6 +78,14 @@ VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "vi
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
 
+LIMIT = (
+    A("id", TEXT, "FS"),
+    A("direction", choice("egress", "ingress"), "CUFS", "egress"),
+    A("max_kbps", integer(1, 2**31 - 1), "C!UFS"),
+    A("max_burst_kbps", INT32, "CUFS", 0),
+    A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
+)
+
 COLLECTIONS = (
     Collection("networks", "network", (
         *NAMED,
@@ -221,13 +229,12 @@ COLLECTIONS = (
         A("rules", list_of(free_record)),
         *TIMES,
     )),
-    Collection("qos/policies/bandwidth_limit_rules", "bandwidth_limit_rule", (
-        A("id", TEXT, "FS"),
-        A("direction", choice("egress", "ingress"), "CUFS", "egress"),
-        A("max_kbps", integer(1, 2**31 - 1), "C!UFS"),
-        A("max_burst_kbps", INT32, "CUFS", 0),
-        A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
-    ), parent="policy_id"),
+    Collection("qos/policies/bandwidth_limit_rules", "bandwidth_limit_rule", LIMIT, parent="policy_id"),
+    Collection("qos/alias_bandwidth_limit_rules", "alias_bandwidth_limit_rule", LIMIT, verbs="UD"),
+    Collection("qos/rule_types", "rule_type", (
+        A("type", TEXT, "F"), A("drivers", list_of(free_record)),
+        A("all_supported", boolean, "F"), A("all_rules", boolean, "F"),
+    ), verbs=""),
 )
 
 BY_PATH = {collection.path: collection for collection in COLLECTIONS}

@@ -14,7 +14,8 @@ from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
 from naas_sdn.service.ports import Ports
-from naas_sdn.service.qos import BandwidthLimits, Policies
+from naas_sdn.service.qos import AliasedBandwidthLimits, BandwidthLimits, Policies
+from naas_sdn.service.qos_rule_types import RuleTypes
 from naas_sdn.service.quotas import Quotas
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
@@ -46,4 +47,6 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),
         "qos/policies": Policies(plugins),
         "qos/policies/bandwidth_limit_rules": BandwidthLimits(plugins),
+        "qos/alias_bandwidth_limit_rules": AliasedBandwidthLimits(BandwidthLimits(plugins)),
+        "qos/rule_types": RuleTypes(plugins.l2.name),
     }

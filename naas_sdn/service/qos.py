@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db.rows import BandwidthLimitRow, NetworkRow, PortRow, QosPolicyRow
 from naas_sdn.errors import (
+    HTTPBadRequest,
     NotFound,
     QoSPolicyDefaultAlreadyExists,
     QosPolicyInUse,
@@ -168,3 +169,40 @@ class BandwidthLimits:
             if row.id == identifier:
                 return row
         raise QosRuleNotFound(identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasedBandwidthLimits:
+    """The same rules by their own id, for who does not know the policy."""
+
+    limits: BandwidthLimits
+    actions: Mapping[str, Action] = field(default_factory=dict)
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise HTTPBadRequest("A rule is made under its policy: POST to /v2.0/qos/policies/{id}/bandwidth_limit_rules.")
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        return self.limits.update(session, context, identifier, attributes, _policy_of(session, context, identifier))
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        self.limits.delete(session, context, identifier, _policy_of(session, context, identifier))
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return _rule(_visible_rule(session, context, identifier))
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        rows = find_rows(session, context, BandwidthLimitRow, query, QosRuleNotFound, clause=RULE_SEEN)
+        return [_rule(row) for row in rows]
+
+
+RULE_SEEN = BandwidthLimitRow.policy_id.in_(select(QosPolicyRow.id).where(SEEN))
+
+
+def _visible_rule(session: Session, context: Context, identifier: str) -> BandwidthLimitRow:
+    return visible(session, context, BandwidthLimitRow, identifier, QosRuleNotFound, RULE_SEEN)
+
+
+def _policy_of(session: Session, context: Context, identifier: str) -> dict[str, str]:
+    return {"policy_id": _visible_rule(session, context, identifier).policy_id}
