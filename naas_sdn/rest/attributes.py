@@ -1,7 +1,8 @@
 """The types of attributes: each converts what a client sends, or says what is wrong with it.
 
 A type is a function value -> value that raises Invalid. Neutron's conversions hold: booleans in words, integers in
-strings, addresses in any spelling, canonical on the way out.
+strings, addresses in any spelling, canonical on the way out. Beside it stands the same in JSON Schema, for the API's
+description (rest/openapi.py): what it accepts, and what is shown of it.
 """
 from __future__ import annotations
 
@@ -14,15 +15,47 @@ from typing import Any
 from netaddr import EUI, AddrFormatError, mac_unix_expanded
 
 Type = Callable[[Any], Any]
+Schema = Mapping[str, Any]
+"""JSON Schema 2020-12."""
 
 TRUE = frozenset(("true", "t", "1", "yes", "on", "y"))
 FALSE = frozenset(("false", "f", "0", "no", "off", "n"))
+WORDS = r"^([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|[Yy]([Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff]|[01])$"
+"""TRUE and FALSE as ECMA 262, and so JSON Schema, spells it."""
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 LARGEST_LIST = 200
+SOME_ID = "3d8f9c1e-6a27-4b0e-9f4d-2c5b7a1e8d60"
+"""In examples."""
 
 
 class Invalid(ValueError):
     """What is wrong, to be told after "Invalid input for ATTRIBUTE. Reason: "."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """A type with its schemas. `accepts` may be wider than `convert`, never narrower."""
+
+    convert: Type
+    accepts: Schema
+    shows: Schema
+
+    def __call__(self, value: Any) -> Any:
+        return self.convert(value)
+
+
+def described(accepts: Schema, shows: Schema) -> Callable[[Type], Described]:
+    return lambda convert: Described(convert, accepts, shows)
+
+
+def accepts(of: Type) -> Schema:
+    """What a client may send; anything, of a type that does not say."""
+    return of.accepts if isinstance(of, Described) else {}
+
+
+def shows(of: Type) -> Schema:
+    """What a client gets."""
+    return of.shows if isinstance(of, Described) else {}
 
 
 def shown(value: Any) -> str:
@@ -32,6 +65,7 @@ def shown(value: Any) -> str:
 
 
 def string(limit: int = 255, *, empty: bool = True) -> Type:
+    @described({"type": "string", "maxLength": limit, **({} if empty else {"minLength": 1})}, {"type": "string"})
     def convert(value: Any) -> str:
         if not isinstance(value, str):
             raise Invalid(f"{shown(value)} is not a valid string")
@@ -46,6 +80,8 @@ def string(limit: int = 255, *, empty: bool = True) -> Type:
     return convert
 
 
+@described({"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}, {"type": "string", "pattern": WORDS}]},
+           {"type": "boolean"})
 def boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -56,6 +92,9 @@ def boolean(value: Any) -> bool:
 
 
 def integer(low: int, high: int) -> Type:
+    number = {"type": "integer", "minimum": low, "maximum": high}
+
+    @described({"anyOf": [number, {"type": "string", "pattern": "^-?[0-9]{1,20}$"}]}, number)
     def convert(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, (int, str)) or (
                 isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value)):
@@ -68,12 +107,16 @@ def integer(low: int, high: int) -> Type:
     return convert
 
 
+@described({"type": "string", "pattern": f"^{UUID.pattern}$", "examples": [SOME_ID]},
+           {"type": "string", "format": "uuid", "examples": [SOME_ID]})
 def uuid(value: Any) -> str:
     if not isinstance(value, str) or not UUID.fullmatch(value):
         raise Invalid(f"{shown(value)} is not a valid UUID")
     return value.lower()
 
 
+@described({"type": "string", "examples": ["fa:16:3e:1c:2d:3f"]},
+           {"type": "string", "pattern": "^([0-9a-f]{2}:){5}[0-9a-f]{2}$", "examples": ["fa:16:3e:1c:2d:3f"]})
 def mac(value: Any) -> str:
     try:
         address = EUI(value, dialect=mac_unix_expanded) if isinstance(value, str) else None
@@ -86,6 +129,7 @@ def mac(value: Any) -> str:
     return str(address)
 
 
+@described({"type": "string", "examples": ["10.0.0.5"]}, {"type": "string", "examples": ["10.0.0.5"]})
 def ip(value: Any) -> str:
     try:
         if not isinstance(value, str):
@@ -95,6 +139,8 @@ def ip(value: Any) -> str:
         raise Invalid(f"{shown(value)} is not a valid IP address") from error
 
 
+@described({"type": "string", "pattern": "/", "examples": ["10.0.0.0/24"]},
+           {"type": "string", "pattern": "/", "examples": ["10.0.0.0/24"]})
 def cidr(value: Any) -> str:
     try:
         if not isinstance(value, str) or "/" not in value:
@@ -105,6 +151,7 @@ def cidr(value: Any) -> str:
 
 
 def choice(*values: Any) -> Type:
+    @described({"enum": list(values)}, {"enum": list(values)})
     def convert(value: Any) -> Any:
         if not isinstance(value, (str, int)) or value not in values:
             raise Invalid(f"{shown(value)} is not in {list(values)}")
@@ -114,12 +161,14 @@ def choice(*values: Any) -> Type:
 
 
 def nullable(of: Type) -> Type:
-    return lambda value: None if value is None else of(value)
+    return Described(lambda value: None if value is None else of(value),
+                     {"anyOf": [accepts(of), {"type": "null"}]}, {"anyOf": [shows(of), {"type": "null"}]})
 
 
 def list_of(of: Type, *, unique: bool = False) -> Type:
     """null is the empty list, as for Neutron."""
-
+    @described({"type": ["array", "null"], "items": accepts(of), "maxItems": LARGEST_LIST},
+               {"type": "array", "items": shows(of)})
     def convert(value: Any) -> list[Any]:
         if value is None:
             return []
@@ -138,7 +187,10 @@ def list_of(of: Type, *, unique: bool = False) -> Type:
 def record(required: Mapping[str, Type], optional: Mapping[str, Type] | None = None) -> Type:
     """An object with just these keys."""
     known = {**required, **(optional or {})}
+    closed = {"type": "object", "additionalProperties": False, "required": list(required)}
 
+    @described({**closed, "properties": {name: accepts(of) for name, of in known.items()}},
+               {**closed, "properties": {name: shows(of) for name, of in known.items()}})
     def convert(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise Invalid(f"{shown(value)} is not a dictionary")
@@ -153,6 +205,7 @@ def record(required: Mapping[str, Type], optional: Mapping[str, Type] | None = N
     return convert
 
 
+@described({"type": ["object", "null"]}, {"type": "object"})
 def free_record(value: Any) -> dict[str, Any]:
     """Any object of at most 4,096 characters; null is the empty one."""
     if value is None:

@@ -29,10 +29,11 @@ INT32 = integer(0, 2**31 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A member action: PUT with a body (a GET when it has none)."""
+    """A member action: PUT with a body (a GET when it has none). `answer`: what it shows; None: the resource."""
 
     body: Type | None = None
     layer3: bool = False
+    answer: Type | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,20 @@ PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
+LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
+INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
+                         "subnet_id": uuid, "subnet_ids": list_of(uuid)})
+COUNT = integer(0, 2**63 - 1)
+STATISTICS = record({"statistics": record(
+    {"bytes_in": COUNT, "packets_in": COUNT, "bytes_out": COUNT, "packets_out": COUNT, "updated_at": nullable(TEXT),
+     "dropped_packets": record(dict.fromkeys(("rate_limit_in", "rate_limit_out", "punt_limit", "answer_limit",
+                                              "interface_in", "interface_out"), COUNT))},
+    {"network_id": uuid, "port_id": uuid, "vif_id": uuid})})
 
+BINDING = record({"host": TEXT, "vif_type": TEXT, "vnic_type": TEXT, "status": TEXT, "profile": free_record,
+                  "vif_details": free_record})
+NUMBER = integer(-1, 2**31 - 1)
+USE = record({"limit": NUMBER, "used": INT32, "reserved": INT32})
 LIMIT = (
     A("id", TEXT, "FS"),
     A("direction", choice("egress", "ingress"), "CUFS", "egress"),
@@ -90,7 +104,7 @@ COLLECTIONS = (
     Collection("networks", "network", (
         *NAMED,
         A("admin_state_up", boolean, "CUFS", True),
-        A("status", TEXT, "F"), A("error", TEXT),
+        A("status", TEXT, "F"), A("error", nullable(TEXT)),
         A("subnets", list_of(uuid)),
         A("shared", boolean, "CUF", False),
         A("router:external", boolean, "F"),
@@ -99,12 +113,12 @@ COLLECTIONS = (
         A("qos_policy_id", nullable(uuid), "CUF", None),
         A("isolated", boolean, "CUF", False),
         A("provider:network_type", TEXT, "F"),
-        A("provider:physical_network", TEXT),
+        A("provider:physical_network", nullable(TEXT)),
         A("provider:segmentation_id", integer(1, (1 << 24) - 1), "F"),
         A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
-        A("ipv4_address_scope", TEXT), A("ipv6_address_scope", TEXT), A("l2_adjacency", boolean),
+        A("ipv4_address_scope", nullable(TEXT)), A("ipv6_address_scope", nullable(TEXT)), A("l2_adjacency", boolean),
         *TIMES,
-    ), actions={"statistics": Action()}),
+    ), actions={"statistics": Action(answer=STATISTICS)}),
     Collection("subnets", "subnet", (
         *NAMED,
         A("network_id", uuid, "C!FS"),
@@ -119,10 +133,10 @@ COLLECTIONS = (
         A("host_routes", list_of(HOST_ROUTE, unique=True), "CU"),
         A("shared", boolean, "F"),
         A("status", TEXT),
-        A("ipv6_ra_mode", TEXT), A("ipv6_address_mode", TEXT),
+        A("ipv6_ra_mode", nullable(TEXT)), A("ipv6_address_mode", nullable(TEXT)),
         A("subnetpool_id", nullable(uuid), "CFS"), A("prefixlen", PREFIX_LENGTH, "C"),
         A("use_default_subnetpool", boolean, "C"),
-        A("service_types", list_of(TEXT)), A("segment_id", TEXT),
+        A("service_types", list_of(TEXT)), A("segment_id", nullable(TEXT)),
         *TIMES,
     ), layer3=True),
     Collection("subnetpools", "subnetpool", (
@@ -136,7 +150,10 @@ COLLECTIONS = (
         A("shared", boolean, "CFS", False),
         A("ip_version", integer(4, 6), "FS"),
         *TIMES,
-    ), layer3=True, actions={"add_prefixes": Action(PREFIXES), "remove_prefixes": Action(PREFIXES)}),
+    ), layer3=True, actions={
+        "add_prefixes": Action(PREFIXES, answer=PREFIXES),
+        "remove_prefixes": Action(PREFIXES, answer=PREFIXES),
+    }),
     Collection("address_scopes", "address_scope", (
         *OWNER, A("name", TEXT, "CUFS", ""),
         A("ip_version", integer(4, 6), "C!FS"),
@@ -159,20 +176,20 @@ COLLECTIONS = (
         A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
         A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
-        A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", TEXT),
-        A("vif_id", TEXT), A("error", TEXT),
+        A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
+        A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)),
         *TIMES,
     ), wrapped_actions=True, actions={
         "plug": Action(record({"host": string(64, empty=False), "interface": string(64, empty=False)})),
         "unplug": Action(free_record),
-        "statistics": Action(),
+        "statistics": Action(answer=STATISTICS),
     }),
     Collection("ports/bindings", "binding", (
         A("host", string(255, empty=False), "C!F"),
         A("vnic_type", choice(*VNIC_TYPES), "CF", "normal"),
         A("profile", free_record, "C"),
         A("vif_type", TEXT, "F"), A("status", TEXT, "F"), A("vif_details", free_record),
-    ), parent="port_id", verbs="CD", actions={"activate": Action(free_record)}),
+    ), parent="port_id", verbs="CD", actions={"activate": Action(free_record, answer=BINDING)}),
     Collection("routers", "router", (
         *NAMED,
         A("admin_state_up", boolean, "CUFS", True),
@@ -181,7 +198,10 @@ COLLECTIONS = (
         A("routes", list_of(HOST_ROUTE), "U"),
         A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
         *TIMES,
-    ), layer3=True, actions={"add_router_interface": Action(INTERFACE), "remove_router_interface": Action(INTERFACE)}),
+    ), layer3=True, actions={
+        "add_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
+        "remove_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
+    }),
     Collection("vifs", "vif", (
         *OWNER,
         A("port_id", nullable(uuid), "CFS"),
@@ -189,35 +209,38 @@ COLLECTIONS = (
         A("host", string(64, empty=False), "C!FS"),
         A("interface", string(64, empty=False), "C!FS"),
         A("mac_address", TEXT), A("fixed_ips", list_of(FIXED_IP)), A("status", TEXT), A("source", TEXT),
-        A("refusal", TEXT),
+        A("refusal", nullable(TEXT)),
         *TIMES,
     ), wrapped_actions=True, actions={
         "attach_subnet": Action(record({"subnet_id": uuid}, {"ip_address": nullable(ip)}), layer3=True),
         "detach_subnet": Action(record({"subnet_id": uuid}), layer3=True),
-        "statistics": Action(),
+        "statistics": Action(answer=STATISTICS),
     }),
     Collection("routes", "route", (
         *NAMED,
         A("source_subnet_id", uuid, "C!FS"),
         A("destination_subnet_id", uuid, "C!FS"),
-        A("status", TEXT), A("routes", list_of(HOST_ROUTE)),
+        A("status", TEXT), A("routes", list_of(LEG)),
         *TIMES,
     ), layer3=True),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
-        *(A(resource, integer(-1, 2**31 - 1), "U") for resource in QUOTAS),
+        *(A(resource, NUMBER, "U") for resource in QUOTAS),
         A("force", boolean, "U"), A("check_limit", boolean, "U"),
-    ), key="project_id", actions={"default": Action(), "details": Action()}),
+    ), verbs="UD", key="project_id", actions={
+        "default": Action(answer=record({"quota": record(dict.fromkeys(QUOTAS, NUMBER))})),
+        "details": Action(answer=record({"quota": record(dict.fromkeys(QUOTAS, USE))})),
+    }),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
-        A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", TEXT), A("created_at", TEXT),
-        A("updated_at", TEXT),
+        A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", nullable(TEXT)),
+        A("created_at", TEXT), A("updated_at", TEXT),
     )),
     Collection("agents", "agent", (
         A("id", TEXT, "FS"), A("agent_type", TEXT, "F"), A("binary", TEXT, "F"), A("topic", TEXT, "F"),
         A("host", TEXT, "FS"), A("admin_state_up", boolean, "UFS"), A("description", nullable(TEXT), "UF"),
         A("alive", boolean, "F"), A("availability_zone", TEXT, "F"), A("configurations", free_record),
-        A("created_at", TEXT), A("started_at", TEXT), A("heartbeat_timestamp", TEXT), A("resources_synced", boolean),
+        A("created_at", TEXT), A("started_at", TEXT), A("heartbeat_timestamp", TEXT), A("resources_synced", nullable(boolean)),
     ), verbs="UD"),
     Collection("availability_zones", "availability_zone", (
         A("name", TEXT, "F"), A("resource", TEXT, "F"), A("state", TEXT, "F"),

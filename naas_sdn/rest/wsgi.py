@@ -17,7 +17,7 @@ from webob.request import DisconnectionError
 from naas_sdn.db.session import Database
 from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, NotAuthenticated
 from naas_sdn.plugins.contract import Plugins
-from naas_sdn.rest import faults
+from naas_sdn.rest import faults, pages
 from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
@@ -60,6 +60,10 @@ class _Api:
             return _only(request, "GET") or faults.respond(200, _versions(request))
         if path.rstrip("/") == "/healthcheck":
             return _only(request, "GET") or faults.respond(200, {"detailed": False, "reasons": ["OK"]})
+        if path == "/openapi.json":
+            return _only(request, "GET") or pages.description()
+        if path == "/docs":
+            return _only(request, "GET") or pages.browsable()
         parts = path.strip("/").removesuffix(".json").split("/")
         if parts[0] != "v2.0":
             return faults.http(404, "HTTPNotFound", f"There is nothing at {path}; the API is at /v2.0/.")

@@ -19,6 +19,7 @@ from naas_sdn.rest.resources import BY_PATH
 from naas_sdn.rest.wsgi import application
 from naas_sdn.service import hypervisors, tokens
 from naas_sdn.service.catalog import resources
+from tests.api.described import misfits
 
 GONE = "00000000-0000-4000-8000-000000000000"
 """The id of nothing."""
@@ -92,8 +93,10 @@ class Wire:
             assert response.body == b""
         else:
             assert response.content_type == "application/json"
-        return Answer(response.status_int, json.loads(response.body) if response.body else None,
-                      dict(response.headers))
+        answer = Answer(response.status_int, json.loads(response.body) if response.body else None,
+                        dict(response.headers))
+        assert not (faults := misfits(method, f"/v2.0/{path}", answer.status, answer.body)), faults
+        return answer
 
     def make(self, collection: str, who: str = "alice", **attributes: Any) -> dict[str, Any]:
         """A resource, by POST. Names may spell a colon as two underscores."""
