@@ -40,6 +40,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     plugins = load_plugins(conf)
     engine = _engine(database, plugins, conf)
     dispatcher = Dispatcher(database, plugins.realisers())
+    dispatcher.on_requests.append(engine.because)
     database.on_commit.append(dispatcher.nudge)
     LOG.info("%d objects", dispatcher.load())
     runtime.freeze_garbage()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import NamedTuple
 
 from sqlalchemy import Connection, event, insert, inspect, select
 from sqlalchemy import delete as sql_delete
@@ -36,6 +37,17 @@ UNSEEN = frozenset((
     "source", "unplugged", "availability_zone", "availability_zone_hints",
 ))
 """Columns that no flow depends on. A port's `name` is one: host names come from the address."""
+
+
+REQUEST = f"{__name__}.request"
+"""Where a session's info has the ID of the request that it is for, if any."""
+
+
+class Entry(NamedTuple):
+    seq: int
+    kind: str
+    object_id: str
+    request_id: str | None
 
 
 def subject(row: Row) -> tuple[str, str] | None:
@@ -93,7 +105,7 @@ def _record(row: Row) -> None:
     if key is None or session is None or key in recorded(session):
         return
     recorded(session).add(key)
-    _unwritten(session).append({"kind": key[0], "object_id": key[1]})
+    _unwritten(session).append({"kind": key[0], "object_id": key[1], "request_id": session.info.get(REQUEST)})
 
 
 @event.listens_for(Session, "after_flush")
@@ -108,9 +120,9 @@ _INSERT = insert(JournalRow)
 _UNWRITTEN = f"{__name__}.unwritten"
 
 
-def _unwritten(session: Session) -> list[dict[str, str]]:
+def _unwritten(session: Session) -> list[dict[str, str | None]]:
     """What the flush under way has recorded, for one statement at its end."""
-    entries: list[dict[str, str]] = session.info.setdefault(_UNWRITTEN, [])
+    entries: list[dict[str, str | None]] = session.info.setdefault(_UNWRITTEN, [])
     return entries
 
 
@@ -140,11 +152,11 @@ def _journalled() -> frozenset[str]:
                      if subject(mapper.class_()) is not None)
 
 
-def read(session: Session, after: int, limit: int = 10_000) -> list[tuple[int, str, str]]:
-    """(seq, kind, id) of what was committed after `after`, oldest first."""
-    rows = session.execute(select(JournalRow.seq, JournalRow.kind, JournalRow.object_id)
+def read(session: Session, after: int, limit: int = 10_000) -> list[Entry]:
+    """What was committed after `after`, oldest first."""
+    rows = session.execute(select(JournalRow.seq, JournalRow.kind, JournalRow.object_id, JournalRow.request_id)
                            .where(JournalRow.seq > after).order_by(JournalRow.seq).limit(limit))
-    return [(seq, kind, object_id) for seq, kind, object_id in rows]
+    return [Entry(*row) for row in rows]
 
 
 def last(session: Session) -> int:

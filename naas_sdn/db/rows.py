@@ -276,13 +276,22 @@ class CheckRow(Row):
 
 
 class JournalRow(Row):
-    """Look at this object again. In commit order by `seq`."""
+    """Look at this object again. In commit order by `seq`. `request_id`: who asked for it, of the API's."""
 
     __tablename__ = "journal"
     __table_args__ = (Index("ix_journal_object", "kind", "object_id"), {"sqlite_autoincrement": True})
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     kind: Mapped[str] = mapped_column(String(32))
     object_id: Mapped[str] = mapped_column(String(255))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+
+
+class HeartbeatRow(Row):
+    """That a loop of the controller still turns (db/heartbeats.py)."""
+
+    __tablename__ = "heartbeats"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    beat_at: Mapped[datetime]
 
 
 class AgentRow(Row):

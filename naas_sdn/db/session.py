@@ -62,11 +62,15 @@ class Database:
         self._read_lock = runtime.Semaphore(1)
 
     @contextmanager
-    def write(self, patience: float = PATIENCE) -> Iterator[Session]:
-        """Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails."""
+    def write(self, patience: float = PATIENCE, request_id: str | None = None) -> Iterator[Session]:
+        """`request_id`: of the API's request that it is for.
+
+        Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails.
+        """
         with (_turn(self._write_lock, patience) as deadline,
               UnitOfWork(self._writer, expire_on_commit=False) as session):
             self._writing = session
+            session.info[journal.REQUEST] = request_id
             with _failures(), session.begin():
                 _begin(session, deadline)
                 yield session

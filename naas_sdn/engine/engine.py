@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from naas_sdn import errors, runtime
@@ -62,11 +62,16 @@ class Engine:
         self._sessions: dict[str, Session] = {}
         self._full_syncs = runtime.Semaphore(FULL_SYNCS)
         self._told: dict[Scope, str] = {}
+        self._requests: Mapping[Key, tuple[str, ...]] = {}
         self._auto_register = auto_register
         self.audit_log = AuditLog()
         self.compiler = Compiler(self._apps, encode, widest)
 
     # Facts, from the plugins
+
+    def because(self, requests: Mapping[Key, tuple[str, ...]]) -> None:
+        """The IDs of the API's requests that made the changes which come next."""
+        self._requests = requests
 
     def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None:
         """Take in what changed, compile, and wake the hypervisors concerned."""
@@ -78,8 +83,9 @@ class Engine:
             if isinstance(fact, Attachment):
                 # A plug that changes no flow still waits for its acknowledgement.
                 concerned.add(fact.host)
+        requests = [request for key, _ in changes for request in self._requests.get(key, ())]
         for host in concerned & self._sessions.keys():
-            self._sessions[host].wake()
+            self._sessions[host].wake(requests)
         self._tell_faults()
 
     # Switches, from the south

@@ -6,10 +6,11 @@ is looked at again.
 """
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from naas_sdn import runtime
@@ -31,9 +32,14 @@ from naas_sdn.pipeline.tables import Table
 from naas_sdn.service import plugging
 
 LOG = logging.getLogger(__name__)
+TRACE = logging.getLogger("naas_sdn.trace")
+"""One line of JSON for each push that requests of the API led to."""
 
 METERS = 4
 """One check in so many compares the meters too: that costs more than all the counts."""
+
+TRACED = 64
+"""Requests that one line of the trace names."""
 
 MISSED = 256
 """Packets of one switch that wait for what they missed."""
@@ -72,6 +78,8 @@ class Session:
         self._replica = Replica(compiler, switch.host)
         self._wake = runtime.Signal()
         self._links_changed = True
+        self._requests: dict[str, None] = {}
+        """IDs of what may have changed something here since the last step that was whole."""
         self._told: dict[str, int] = {}
         self._missed: list[tuple[int, Table, Punt]] = []
         self._shed = False
@@ -94,8 +102,9 @@ class Session:
     def host(self) -> str:
         return self.switch.host
 
-    def wake(self) -> None:
-        """Something may have changed: look."""
+    def wake(self, requests: Iterable[str] = ()) -> None:
+        """Something may have changed, by these requests of the API: look."""
+        self._requests.update(dict.fromkeys(requests))
         self._stirred = True
         self._wake.set()
 
@@ -185,11 +194,14 @@ class Session:
             self._shed = False
             self._replica.age({count.cookie: count.packets for count in self.switch.counts((Table.L2,))})
         missed, self._missed = self._missed, []
+        asked = list(self._requests)
         self._compile()
         self._settle()
         if self._doubts.wait == 0.0:
             self._replica.synced = False
             self._settle()
+        for request in asked:
+            self._requests.pop(request, None)
         while self._inspections:
             self._look_for(self._inspections.pop(0))
         self._tell_errors()
@@ -224,7 +236,14 @@ class Session:
             self._quarantine(plan, refused)
             return False
         self._replica.acknowledge(plan)
+        self._trace(plan.delta)
         return True
+
+    def _trace(self, delta: Delta) -> None:
+        if self._requests and TRACE.isEnabledFor(logging.DEBUG):
+            TRACE.debug("%s", json.dumps({
+                "hypervisor": self.host, "added": len(delta.add), "removed": len(delta.remove),
+                "requests": list(self._requests)[:TRACED], "more": max(0, len(self._requests) - TRACED)}))
 
     def _look(self) -> None:
         """Compare with a dump, and repair. What was in step and is not any more is a fault."""

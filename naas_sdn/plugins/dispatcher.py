@@ -7,11 +7,12 @@ with growing delay and told only the latest state; the others go on, and its obj
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from naas_sdn import runtime
-from naas_sdn.db import journal, load, status
+from naas_sdn.db import heartbeats, journal, load, status
 from naas_sdn.db.session import FOREVER, Database
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
@@ -20,6 +21,9 @@ LOG = logging.getLogger(__name__)
 
 POLL = 0.5
 """Seconds between looks at the journal when no commit of this process asked for one."""
+
+BEAT = 5.0
+"""Seconds between the signs of life in the database."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
 """Seconds before a failed *apply* is tried again; doubled each time up to the longest."""
@@ -100,7 +104,10 @@ class Dispatcher:
         self._outboxes = [Outbox(plugin, database) for plugin in plugins]
         self._wake = runtime.Signal()
         self._position = 0
+        self._beat_at = 0.0
         self.nudge: Callable[[], None] = self._wake.set
+        self.on_requests: list[Callable[[Mapping[Key, tuple[str, ...]]], None]] = []
+        """Called before changes are handed over, with the IDs of the requests that made them."""
 
     def load(self) -> int:
         """Hand everything to every plugin; the number of facts."""
@@ -117,6 +124,7 @@ class Dispatcher:
             self._wake.wait(POLL)
             try:
                 self.step()
+                self._beat()
             except Exception:
                 LOG.exception("the journal is read again in %s s", POLL)
                 runtime.sleep(POLL)
@@ -126,15 +134,28 @@ class Dispatcher:
         for outbox in self._outboxes:
             outbox.close()
 
+    def _beat(self) -> None:
+        if time.monotonic() >= self._beat_at:
+            with self._database.write(FOREVER) as session:
+                heartbeats.beat(session, heartbeats.DISPATCHER)
+            self._beat_at = time.monotonic() + BEAT
+
     def step(self) -> None:
         """Take in what has been committed since the last step."""
         with self._database.read(FOREVER) as session:
             entries = journal.read(session, self._position)
-            changes = load.load(session, (Key(kind, identifier) for _, kind, identifier in entries))
+            changes = load.load(session, (Key(entry.kind, entry.object_id) for entry in entries))
         if not entries:
             return
+        requests: dict[Key, tuple[str, ...]] = {}
+        for entry in entries:
+            if entry.request_id:
+                key = Key(entry.kind, entry.object_id)
+                requests[key] = (*requests.get(key, ()), entry.request_id)
+        for hear in self.on_requests:
+            hear(requests)
         for outbox in self._outboxes:
             outbox.put(changes)
-        self._position = entries[-1][0]
+        self._position = entries[-1].seq
         with self._database.write(FOREVER) as session:
             journal.trim(session, self._position)

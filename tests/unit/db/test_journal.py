@@ -25,7 +25,7 @@ def entries(database: Database, operation: Callable[[], Any]) -> list[tuple[str,
         before = journal.last(session)
     operation()
     with database.read() as session:
-        return [(kind, identifier) for _, kind, identifier in journal.read(session, before)]
+        return [(kind, identifier) for _, kind, identifier, _ in journal.read(session, before)]
 
 
 def test_each_change_is_there_once(cloud_db: Cloud, database: Database) -> None:

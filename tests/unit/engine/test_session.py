@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -237,6 +238,26 @@ def test_ours_are_not_foreign(cloud: Cloud, caplog: pytest.LogCaptureFixture) ->
     cloud.engine.apply(topologies.routed())
     until(lambda: in_step(cloud.engine, cloud.ovs))
     assert "somebody else" not in caplog.text
+
+
+def test_a_push_names_the_requests_that_led_to_it(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, and no request that changed nothing here."""
+    caplog.set_level(logging.DEBUG, "naas_sdn.trace")
+
+    def told() -> list[dict[str, object]]:
+        return [json.loads(record.getMessage()) for record in caplog.records if record.name == "naas_sdn.trace"]
+
+    key = Key("vif", "port21")
+    cloud.engine.because({key: ("req-1", "req-2"), Key("network", "elsewhere"): ("req-3",)})
+    cloud.engine.apply([(key, None)])
+    until(told)
+    assert (told()[0]["hypervisor"], told()[0]["requests"]) == ("hv1", ["req-1", "req-2"])
+    assert told()[0]["removed"]
+    until(lambda: in_step(cloud.engine, cloud.ovs))
+    cloud.engine.because({})
+    cloud.engine.apply(topologies.routed())
+    until(lambda: in_step(cloud.engine, cloud.ovs))
+    assert len(told()) == 1
 
 
 def test_a_changed_register_is_asked_again(cloud: Cloud) -> None:
