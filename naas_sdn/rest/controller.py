@@ -47,11 +47,16 @@ class Controller:
             if not isinstance(requested, list) or not requested:
                 raise HTTPBadRequest("Resources required")
             many = [self._for_create(context, item) for item in requested]
-            with self._database.write() as session:
+            with self._database.write(request_id=context.request_id) as session:
                 return {plural: [self._resource.create(session, context, item, parent) for item in many]}
         attributes = self._for_create(context, _wrapped(body, member))
-        with self._database.write() as session:
+        with self._database.write(request_id=context.request_id) as session:
             return {member: self._resource.create(session, context, attributes, parent)}
+
+    def made(self, content: dict[str, Any]) -> list[str]:
+        """The ids in the answer of `create`."""
+        many = content.get(self.collection.envelope) or [content[self.collection.member]]
+        return [str(item["id"]) for item in many if "id" in item]
 
     def update(self, context: Context, identifier: str, body: Any, revision: int | None,
                parent: Parent) -> dict[str, Any]:
@@ -59,12 +64,12 @@ class Controller:
         if self.collection.envelope in body and self.collection.member not in body:
             raise HTTPBadRequest("Bulk operation not supported")
         attributes = self._for_update(_wrapped(body, self.collection.member))
-        with self._database.write() as session:
+        with self._database.write(request_id=context.request_id) as session:
             self._match(session, context, identifier, revision, parent)
             return {self.collection.member: self._resource.update(session, context, identifier, attributes, parent)}
 
     def delete(self, context: Context, identifier: str, revision: int | None, parent: Parent) -> None:
-        with self._database.write() as session:
+        with self._database.write(request_id=context.request_id) as session:
             self._match(session, context, identifier, revision, parent)
             self._resource.delete(session, context, identifier, parent)
 
@@ -82,7 +87,7 @@ class Controller:
             attributes = action.body(body)
         except Invalid as error:
             raise HTTPBadRequest(f"Invalid input for {name}. Reason: {error}.") from error
-        with self._database.write() as session:
+        with self._database.write(request_id=context.request_id) as session:
             return operation(session, context, identifier, {**attributes, **parent})
 
     def _for_create(self, context: Context, given: Any) -> dict[str, Any]:

@@ -254,9 +254,11 @@ def _words(name: str) -> str:
 def _roots() -> Json:
     """What is not a collection."""
     def get(name: str, summary: str, content: Json, errors: Iterable[int] = (), parameters: Iterable[Json] = (),
-            *, free: bool = False) -> Json:
+            *, free: bool = False, unready: Json | None = None) -> Json:
         made: Json = {"operationId": name, "summary": summary, "tags": ["service"], "parameters": list(parameters),
                       "responses": {"200": _response("Done.", content), **_errors(errors)}}
+        if unready is not None:
+            made["responses"]["503"] = unready
         return {"get": {**made, "security": []} if free else made}
 
     def plain(schema: Schema) -> Json:
@@ -266,6 +268,7 @@ def _roots() -> Json:
     versions = _object({"versions": _repeated(_object({"id": STRING, "status": STRING, "links": links}))})
     resources = _object({"resources": _repeated(_object({"name": STRING, "collection": STRING, "links": links}))})
     extension: Schema = {"$ref": "#/components/schemas/Extension"}
+    ready = _object({"ready": {"type": "boolean"}, "reasons": _repeated(STRING)})
     known = (400, 401, 406, 503)
     return {
         "/": get("versions", "The versions of the API", plain(versions), free=True),
@@ -273,6 +276,9 @@ def _roots() -> Json:
         "/docs": get("docs", "This document, to read", {"text/html": {"schema": STRING}}, free=True),
         "/healthcheck": get("healthcheck", "Whether the API answers", plain(_object(
             {"detailed": {"type": "boolean"}, "reasons": _repeated(STRING)})), free=True),
+        "/healthz": get("healthz", "Whether the process answers", plain(_object({"status": STRING})), free=True),
+        "/readyz": get("readyz", "Whether the database and the controller's loop work", plain(ready), free=True,
+                       unready=_response("Something does not, and why.", plain(ready))),
         "/v2.0/": get("resources", "The collections", plain(resources), known),
         "/v2.0/extensions": get("list_extensions", "The extensions that are there",
                                 plain(_object({"extensions": _repeated(extension)})), known),

@@ -240,7 +240,8 @@ COLLECTIONS = (
         A("id", TEXT, "FS"), A("agent_type", TEXT, "F"), A("binary", TEXT, "F"), A("topic", TEXT, "F"),
         A("host", TEXT, "FS"), A("admin_state_up", boolean, "UFS"), A("description", nullable(TEXT), "UF"),
         A("alive", boolean, "F"), A("availability_zone", TEXT, "F"), A("configurations", free_record),
-        A("created_at", TEXT), A("started_at", TEXT), A("heartbeat_timestamp", TEXT), A("resources_synced", nullable(boolean)),
+        A("created_at", TEXT), A("started_at", TEXT), A("heartbeat_timestamp", TEXT),
+        A("resources_synced", nullable(boolean)),
     ), verbs="UD"),
     Collection("availability_zones", "availability_zone", (
         A("name", TEXT, "F"), A("resource", TEXT, "F"), A("state", TEXT, "F"),

@@ -17,7 +17,7 @@ from webob.request import DisconnectionError
 from naas_sdn.db.session import Database
 from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, NotAuthenticated
 from naas_sdn.plugins.contract import Plugins
-from naas_sdn.rest import faults, pages
+from naas_sdn.rest import changes, faults, health, pages
 from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
@@ -43,15 +43,17 @@ class _Api:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         request_id = f"req-{uuid.uuid4()}"
+        attempt = changes.Attempt(request.method)
         try:
-            response = self._answer(request, request_id)
+            response = self._answer(request, request_id, attempt)
         except Exception as error:
             response = faults.translate(error, request_id, request.host_url)
+        changes.book(attempt, request_id, response.status_int)
         response.headers["x-openstack-request-id"] = request_id
         answer: Iterable[bytes] = response(environ, start_response)
         return answer
 
-    def _answer(self, request: Request, request_id: str) -> Response:
+    def _answer(self, request: Request, request_id: str, attempt: changes.Attempt) -> Response:
         try:
             path = request.path_info
         except UnicodeDecodeError as error:
@@ -64,13 +66,18 @@ class _Api:
             return _only(request, "GET") or pages.description()
         if path == "/docs":
             return _only(request, "GET") or pages.browsable()
+        if path == "/healthz":
+            return _only(request, "GET") or health.alive()
+        if path == "/readyz":
+            return _only(request, "GET") or health.ready(self.database)
         parts = path.strip("/").removesuffix(".json").split("/")
         if parts[0] != "v2.0":
             return faults.http(404, "HTTPNotFound", f"There is nothing at {path}; the API is at /v2.0/.")
         if not _accepts_json(request):
             return faults.http(406, "HTTPNotAcceptable", "Answers are application/json only.")
-        context = self._authenticate(request, request_id)
+        attempt.context = context = self._authenticate(request, request_id)
         rest = parts[1:]
+        attempt.resource = "/".join(rest)
         if not rest:
             return _only(request, "GET") or faults.respond(200, _resources(request))
         if rest[0] == "extensions":
@@ -82,7 +89,14 @@ class _Api:
         found = self._route(rest)
         if found is None:
             return faults.http(404, "HTTPNotFound", f"There is no collection at {path}.")
-        return self._dispatch(request, context, *found)
+        controller, parent, rest = found
+        attempt.resource = controller.collection.path
+        attempt.ids = [*parent.values(), *rest[:1]]
+        attempt.action = rest[1] if len(rest) > 1 else None
+        response = self._dispatch(request, context, controller, parent, rest)
+        if response.status_int == 201:
+            attempt.ids = [*parent.values(), *controller.made(response.json_body)]
+        return response
 
     def _authenticate(self, request: Request, request_id: str) -> Context:
         secret = request.headers.get("X-Auth-Token")
