@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from oslo_config import cfg
 
-from naas_sdn import runtime
+from naas_sdn import nova, runtime
 from naas_sdn.commands.options import open_database
 from naas_sdn.db.session import Database
 from naas_sdn.engine.desk import Desk
@@ -60,6 +60,8 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     threads += [runtime.spawn(patrol.check), runtime.spawn(patrol.audit), runtime.spawn(Desk(database, engine).run)]
     threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent),
                 runtime.spawn(engine.shed_idle, conf.openflow.wide_idle)]
+    if conf.nova.events:
+        threads.append(runtime.spawn(nova.Announcer(database, nova.poster(conf), conf.nova.interval).run))
     LOG.info("REST on %s port %d, OpenFlow on %s port %d", conf.api.host, api.getsockname()[1], conf.openflow.host,
              southbound.port)
     number = runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
@@ -90,7 +92,7 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
         runtime.readable(sys.stdin.fileno())
         os.kill(os.getpid(), signal.SIGTERM)
 
-    database = Database(conf.database.connection)
+    database = Database(conf.database.connection, announcing=conf.nova.events)
     database.on_commit.append(tell)
     plugins = load_plugins(conf)
     wsgi = _api(database, plugins, conf)

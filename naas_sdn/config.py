@@ -81,6 +81,12 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                    help=f"Most {resource}s of a project that has no quota of its own; -1: any number.")
         for resource, limit in QUOTAS.items()
     ],
+    "nova": [
+        cfg.BoolOpt("events", default=False,
+                    help="Tell Nova what becomes of its servers' ports. Where it is and who asks is said by "
+                         "keystoneauth's options in this section (auth_type, ...)."),
+        cfg.FloatOpt("interval", default=0.5, min=0.1, help="Seconds between batches of events."),
+    ],
     "plugins": [
         cfg.StrOpt("l2", default="openflow", help="Plugin that realises networks and ports."),
         cfg.StrOpt("l3", default="openflow", help="Plugin that realises subnets, routers and routes; empty: none."),

@@ -30,6 +30,6 @@ def open_database(conf: config.ConfigOpts) -> Database:
     Raises ConfigurationError when it cannot be used.
     """
     url = conf.database.connection
-    database = Database(url)
+    database = Database(url, announcing=conf.nova.events)
     migrate(url)
     return database

@@ -320,3 +320,24 @@ class PortBindingRow(Row):
     vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
     profile: Mapped[dict[str, Any]]
     bound: Mapped[bool] = mapped_column(default=True)
+
+
+class ComputeLookRow(Row):
+    """The compute service may have something to hear of a port, or of all ports plugged on a host."""
+
+    __tablename__ = "compute_looks"
+    __table_args__ = {"sqlite_autoincrement": True}
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    what: Mapped[str] = mapped_column(String(8))
+    port_id: Mapped[str | None] = mapped_column(String(36))
+    host: Mapped[str | None] = mapped_column(String(64))
+    server: Mapped[str] = mapped_column(String(255), default="")
+
+
+class ComputeToldRow(Row):
+    """The status that the compute service was last told of a server's port; none told is DOWN."""
+
+    __tablename__ = "compute_told"
+    port_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    server: Mapped[str] = mapped_column(String(36))
+    status: Mapped[str] = mapped_column(String(8))

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from naas_sdn import runtime
-from naas_sdn.db import journal, status  # noqa: F401 - both listen to every flush
+from naas_sdn.db import announcements, journal, status  # noqa: F401 - all listen to every flush
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session"]
@@ -47,9 +47,13 @@ class UnitOfWork(Session):
 class Database:
     """`with db.write() as session:` is one transaction, kept whole or not at all; `read()` one consistent look."""
 
-    def __init__(self, url: str) -> None:
-        """`url` as SQLAlchemy spells it; the schema must be there (db/migrations)."""
+    def __init__(self, url: str, *, announcing: bool = False) -> None:
+        """`url` as SQLAlchemy spells it; the schema must be there (db/migrations).
+
+        `announcing`: keep what the compute service is to be told (db/announcements.py).
+        """
         self.url = url
+        self._announcing = announcing
         self.on_commit: list[Callable[[], None]] = []
         """Called after every transaction that put something in the journal."""
         # One connection each: a SQLite transaction never yields, so no second reader can be there.
@@ -68,7 +72,8 @@ class Database:
         Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails.
         """
         with (_turn(self._write_lock, patience) as deadline,
-              UnitOfWork(self._writer, expire_on_commit=False) as session):
+              UnitOfWork(self._writer, expire_on_commit=False,
+                         info={announcements.ASKED: self._announcing}) as session):
             self._writing = session
             session.info[journal.REQUEST] = request_id
             with _failures(), session.begin():

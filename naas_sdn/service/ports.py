@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from naas_sdn.db import status
+from naas_sdn.db import announcements, status
 from naas_sdn.db.rows import AllocationRow, CounterRow, NetworkRow, PortRow, SubnetRow, VifRow
 from naas_sdn.errors import (
     BadRequest,
@@ -131,6 +131,7 @@ class Ports:
         for subnet in before:
             addresses.ensure_service_address(session, self.plugins, subnet)
         touch(row)
+        announcements.changed(session, row)
         session.flush()
         return self.show(session, context, [row])[0]
 

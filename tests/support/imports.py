@@ -13,7 +13,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(("bootstrap",)),
     frozenset(("commands",)),
     frozenset(("rest", "southbound")),
-    frozenset(("engine",)),
+    frozenset(("engine", "nova")),
     frozenset(("plugins", "service")),
     frozenset(("apps", "db", "hypervisor")),
     frozenset(("model", "pipeline")),

@@ -1,4 +1,4 @@
-"""Agents, availability zones and their hints, inactive bindings of ports."""
+"""Agents, availability zones and their hints, inactive bindings of ports, what Nova was told."""
 import uuid
 from datetime import UTC, datetime
 
@@ -37,6 +37,21 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['port_id'], ['ports.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('port_id', 'host')
     )
+    op.create_table('compute_looks',
+    sa.Column('seq', sa.Integer(), autoincrement=True, nullable=False),
+    sa.Column('what', sa.String(length=8), nullable=False),
+    sa.Column('port_id', sa.String(length=36), nullable=True),
+    sa.Column('host', sa.String(length=64), nullable=True),
+    sa.Column('server', sa.String(length=255), nullable=False),
+    sa.PrimaryKeyConstraint('seq'),
+    sqlite_autoincrement=True
+    )
+    op.create_table('compute_told',
+    sa.Column('port_id', sa.String(length=36), nullable=False),
+    sa.Column('server', sa.String(length=36), nullable=False),
+    sa.Column('status', sa.String(length=8), nullable=False),
+    sa.PrimaryKeyConstraint('port_id')
+    )
     hosts = op.get_bind().execute(sa.text('SELECT name FROM hypervisors')).scalars().all()
     now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     op.bulk_insert(agents, [{'id': str(uuid.uuid4()), 'host': host, 'admin_state_up': True, 'created_at': now}
@@ -44,6 +59,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table('compute_told')
+    op.drop_table('compute_looks')
     op.drop_table('port_bindings')
     op.drop_table('agents')
     op.drop_column('routers', 'availability_zone_hints')
