@@ -177,6 +177,10 @@ class QosRuleTypeNotFound(NotFound):
     noun = "QoS rule type"
 
 
+class TagNotFound(NotFound):
+    noun = "Tag"
+
+
 class ExtensionNotFound(NotFound):
     noun = "Extension"
 

@@ -227,6 +227,14 @@ class BandwidthLimitRow(Row):
     policy: Mapped[QosPolicyRow] = relationship(back_populates="rules")
 
 
+class TagRow(Row):
+    """A word that somebody put on an object (db/tags.py)."""
+
+    __tablename__ = "tags"
+    object_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+
 class TokenRow(Row):
     """`hash` is the SHA-256 of the secret, which is kept nowhere."""
 

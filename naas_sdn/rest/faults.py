@@ -21,9 +21,9 @@ def body(kind: str, message: str) -> dict[str, Any]:
 
 
 def respond(status: int, content: Any) -> Response:
-    """JSON; nothing at all for None, as 204 must be."""
+    """JSON; nothing at all in a 204, whose content is None."""
     response = Response(status=status)
-    if content is None:
+    if status == 204:
         response.content_type = None
         response.body = b""
     else:

@@ -11,6 +11,7 @@ from naas_sdn.rest.resources import Collection
 from naas_sdn.service.contract import Query
 
 RESERVED = frozenset(("fields", "sort_key", "sort_dir", "limit", "marker", "page_reverse"))
+TAG_FILTERS = frozenset(("tags", "tags-any", "not-tags", "not-tags-any"))
 NULLS = frozenset(("null", "none"))
 
 
@@ -30,6 +31,9 @@ def parse(collection: Collection, items: list[tuple[str, str]], page_limit: int)
     for name, value in items:
         if name in RESERVED:
             values[name].append(value)
+            continue
+        if name in TAG_FILTERS and collection.attribute("tags") is not None:
+            filters.setdefault(name, []).extend(value.split(","))
             continue
         attribute = collection.attribute(name)
         if attribute is None or "F" not in attribute:

@@ -24,6 +24,8 @@ from naas_sdn.rest.attributes import (
 
 A = Attribute
 TEXT = string(255)
+TAG = string(255, empty=False)
+TAGS = list_of(TAG, unique=True)
 INT32 = integer(0, 2**31 - 1)
 
 
@@ -68,7 +70,7 @@ class Collection:
 OWNER = (A("id", TEXT, "FS"), A("project_id", TEXT, "CFS"), A("tenant_id", TEXT, "CFS"))
 NAMED = (*OWNER, A("name", TEXT, "CUFS", ""), A("description", TEXT, "CUFS", ""))
 TIMES = (A("created_at", TEXT, "S"), A("updated_at", TEXT, "S"), A("revision_number", INT32, "FS"),
-         A("tags", list_of(TEXT)))
+         A("tags", TAGS))
 
 FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
@@ -178,7 +180,7 @@ COLLECTIONS = (
         A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
         A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
         A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)),
-        *TIMES,
+        *TIMES[:-1], A("tags", TAGS, "C"),
     ), wrapped_actions=True, actions={
         "plug": Action(record({"host": string(64, empty=False), "interface": string(64, empty=False)})),
         "unplug": Action(free_record),

@@ -21,8 +21,10 @@ from naas_sdn.rest import changes, faults, health, pages
 from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
+from naas_sdn.rest.tags import TagController
 from naas_sdn.service import tokens
 from naas_sdn.service.contract import Context, Resource
+from naas_sdn.service.tags import Tagged
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ REVISION = re.compile(r'"?(?:revision_number=)?([0-9]{1,18})"?')
 class _Api:
     database: Database
     controllers: tuple[Controller, ...]
+    tags: Mapping[str, TagController]
     plugins: Plugins
     extensions: tuple[dict[str, Any], ...]
     max_body: int
@@ -121,6 +124,8 @@ class _Api:
 
     def _route(self, rest: list[str]) -> tuple[Controller, dict[str, str], list[str]] | None:
         """The controller, the ids in the URL before it, and what comes after it; the longest path wins."""
+        if rest[0] == "policies":
+            rest = ["qos", *rest]
         best: tuple[Controller, dict[str, str], list[str]] | None = None
         longest = 0
         for controller in self.controllers:
@@ -141,6 +146,8 @@ class _Api:
         action = collection.actions.get(rest[1]) if len(rest) == 2 else None
         if not self.plugins.has_l3 and (collection.layer3 or (action is not None and action.layer3)):
             raise self.plugins.l3.missing()
+        if len(rest) > 1 and rest[1] == "tags" and collection.path in self.tags:
+            return self._tags(request, context, self.tags[collection.path], rest[0], "/".join(rest[2:]))
         items = _query(request)
         if not rest:
             if request.method == "GET":
@@ -165,6 +172,15 @@ class _Api:
         else:
             return faults.http(404, "HTTPNotFound", f"There is nothing at {request.path}.")
         return _not_allowed(request)
+
+    def _tags(self, request: Request, context: Context, controller: TagController, identifier: str,
+              tag: str) -> Response:
+        if request.method == "DELETE" and self._body(request):
+            raise HTTPBadRequest("A DELETE has no body.")
+        revision = _revision(request)
+        answer = (controller.one(context, request.method, identifier, tag, revision) if tag else
+                  controller.all(context, request.method, identifier, lambda: self._json(request), revision))
+        return _not_allowed(request) if answer is None else faults.respond(*answer)
 
     def _act(self, request: Request, context: Context, controller: Controller, identifier: str,  # noqa: PLR0917
              name: str, parent: Mapping[str, str]) -> Response:
@@ -209,7 +225,9 @@ def application(database: Database, resources: Mapping[str, Resource], plugins: 
     """The API on these resources (service/catalog.py)."""
     controllers = tuple(Controller(database, collection, resources[collection.path], conf.api.page_limit)
                         for collection in COLLECTIONS)
-    return _Api(database, controllers, plugins, tuple(extensions(plugins.has_l3)), conf.api.max_body)
+    tags = {path: TagController(database, resource) for path, resource in resources.items()
+            if isinstance(resource, Tagged)}
+    return _Api(database, controllers, tags, plugins, tuple(extensions(plugins.has_l3)), conf.api.max_body)
 
 
 def _versions(request: Request) -> dict[str, Any]:

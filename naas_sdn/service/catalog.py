@@ -4,6 +4,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from naas_sdn.config import quotas, tunnel_mtu
+from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
@@ -21,6 +22,7 @@ from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
+from naas_sdn.service.tags import Tagged
 from naas_sdn.service.vifs import Vifs
 from naas_sdn.service.zones import AvailabilityZones
 
@@ -32,20 +34,20 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     return {
-        "networks": Networks(plugins, tunnel_mtu(conf), limits),
-        "ports": Ports(plugins, reserved, limits, details),
+        "networks": Tagged(Networks(plugins, tunnel_mtu(conf), limits), NetworkRow),
+        "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow),
         "ports/bindings": Bindings(plugins, details),
-        "vifs": Vifs(plugins, reserved, limits),
-        "subnets": Subnets(plugins, limits),
-        "subnetpools": SubnetPools(),
+        "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow),
+        "subnets": Tagged(Subnets(plugins, limits), SubnetRow),
+        "subnetpools": Tagged(SubnetPools(), SubnetPoolRow),
         "address_scopes": AddressScopes(),
-        "routers": Routers(plugins, limits),
-        "routes": Routes(plugins, limits),
+        "routers": Tagged(Routers(plugins, limits), RouterRow),
+        "routes": Tagged(Routes(plugins, limits), RouteRow),
         "quotas": Quotas(usual),
         "hypervisors": Hypervisors(),
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),
-        "qos/policies": Policies(plugins),
+        "qos/policies": Tagged(Policies(plugins), QosPolicyRow),
         "qos/policies/bandwidth_limit_rules": BandwidthLimits(plugins),
         "qos/alias_bandwidth_limit_rules": AliasedBandwidthLimits(BandwidthLimits(plugins)),
         "qos/rule_types": RuleTypes(plugins.l2.name),

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ExecutableOption
 
+from naas_sdn.db import tags
 from naas_sdn.db.rows import KeyRow, Owned, now
 from naas_sdn.errors import NotFound, PolicyNotAuthorized
 from naas_sdn.service.contract import Attributes, Context, Query
@@ -129,7 +130,8 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     column = {name: attribute.class_attribute for name, attribute in row_class.__mapper__.column_attrs.items()}
     column["tenant_id"] = column.get("project_id")
     column.update(columns or {})
-    statement = select(row_class).options(*options).where(*conditions)
+    statement = select(row_class).options(*options).where(
+        *conditions, *tags.conditions(row_class.id, query.filters))
     if clause is not None and not context.is_service:
         statement = statement.where(clause)
     for name, values in query.filters.items():
