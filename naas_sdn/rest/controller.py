@@ -33,10 +33,13 @@ class Controller:
             content[f"{self.collection.envelope}_links"] = links
         return content
 
-    def show(self, context: Context, identifier: str, fields: list[str], parent: Parent) -> dict[str, Any]:
+    def show(self, context: Context, identifier: str, items: list[tuple[str, str]],
+             parent: Parent) -> dict[str, Any]:
+        """Unknown names in the query string are refused as in a list's; filters do nothing to one object."""
+        asked = query.parse(self.collection, items, self._page_limit)
         with self._database.read() as session:
             found = self._resource.get(session, context, identifier, parent)
-        return {self.collection.member: query.select(found, tuple(fields))}
+        return {self.collection.member: query.select(found, asked.fields)}
 
     def create(self, context: Context, body: Any, parent: Parent) -> dict[str, Any]:
         """One, or several at once, which are made all or none."""

@@ -17,6 +17,8 @@ _ALIASES = {
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "pagination": ("Pagination support", "Pages by limit and marker."),
     "sorting": ("Sorting support", "Lists in a given order."),
+    "empty-string-filtering": ("Empty String Filtering Extension", "Filters for what is the empty string."),
+    "ip-substring-filtering": ("IP address substring filtering", "Ports by a part of an address."),
     "filter-validation": ("Filter parameters validation", "Unknown filters are refused."),
     "port-security": ("Port Security", "Whether a port's addresses are verified."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),

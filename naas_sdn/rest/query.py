@@ -46,7 +46,7 @@ def parse(collection: Collection, items: list[tuple[str, str]], page_limit: int)
     marker = values["marker"][-1] if values["marker"] else None
     query = Query({name: tuple(of) for name, of in filters.items()}, _order(collection, values), limit, marker,
                   _reverse(values["page_reverse"]))
-    return Asked(query, tuple(values["fields"]))
+    return Asked(query, tuple(name for given in values["fields"] for name in given.split(",") if name))
 
 
 def _filter(name: str, convert: Any, value: str) -> Any:
@@ -55,8 +55,8 @@ def _filter(name: str, convert: Any, value: str) -> Any:
     try:
         return convert(value)
     except Invalid as error:
-        if value.lower() in NULLS or value == "":
-            return None if value else ""
+        if value.lower() in NULLS:
+            return None
         if convert is boolean:
             raise HTTPBadRequest(f"Invalid input for {name}. Reason: {error}.") from error
         return value

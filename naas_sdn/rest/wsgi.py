@@ -157,8 +157,7 @@ class _Api:
         elif len(rest) == 1:
             identifier = rest[0]
             if request.method == "GET":
-                fields = [value for name, value in items if name == "fields"]
-                return faults.respond(200, controller.show(context, identifier, fields, parent))
+                return faults.respond(200, controller.show(context, identifier, items, parent))
             if request.method == "PUT" and "U" in collection.verbs:
                 body = self._json(request)
                 return faults.respond(200, controller.update(context, identifier, body, _revision(request), parent))

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
@@ -154,7 +153,7 @@ class Ports:
         return self.show(session, context, [visible_port(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        conditions = [_holding(item) for item in query.filters.get("fixed_ips", ())]
+        conditions = [_holding(query.filters["fixed_ips"])] if "fixed_ips" in query.filters else []
         filters = {name: values for name, values in query.filters.items() if name not in ("fixed_ips", "status")}
         wanted = query.filters.get("status")
         plain = Query(filters, query.sorts, None if wanted else query.limit, query.marker, query.reverse)
@@ -303,12 +302,21 @@ def _keep_what_the_cloud_gave(row: PortRow, attributes: Attributes) -> None:
                                f"Remove the router's interface, or turn the subnet's DHCP off, and make another.")
 
 
-def _holding(item: Any) -> ColumnElement[bool]:
-    """Filter syntax `fixed_ips=ip_address=X` or `subnet_id=X` or `ip_address_substr=X`."""
-    name, separator, value = str(item).partition("=")
-    if not separator or name not in ("ip_address", "subnet_id", "ip_address_substr"):
-        raise HTTPBadRequest("Invalid value for fixed_ips filter: write fixed_ips=ip_address=ADDRESS, "
-                             "fixed_ips=subnet_id=ID or fixed_ips=ip_address_substr=TEXT.")
-    where = {"ip_address": AllocationRow.ip_address == value, "subnet_id": AllocationRow.subnet_id == value,
-             "ip_address_substr": AllocationRow.ip_address.contains(value, autoescape=True)}[name]
-    return PortRow.id.in_(select(AllocationRow.port_id).where(where))
+def _holding(items: Iterable[str]) -> ColumnElement[bool]:
+    """Filter syntax `ip_address=X`, `subnet_id=X` or `ip_address_substr=X`.
+
+    One address of the port is any of what each key says.
+    """
+    wanted: dict[str, list[str]] = {"ip_address": [], "subnet_id": [], "ip_address_substr": []}
+    for item in items:
+        name, separator, value = item.partition("=")
+        if not separator or name not in wanted:
+            raise HTTPBadRequest("Invalid value for fixed_ips filter: write fixed_ips=ip_address=ADDRESS, "
+                                 "fixed_ips=subnet_id=ID or fixed_ips=ip_address_substr=TEXT.")
+        wanted[name].append(value)
+    clauses: list[ColumnElement[bool]] = [column.in_(wanted[name]) for name, column in (
+        ("ip_address", AllocationRow.ip_address), ("subnet_id", AllocationRow.subnet_id)) if wanted[name]]
+    if wanted["ip_address_substr"]:
+        clauses.append(or_(*(AllocationRow.ip_address.contains(text, autoescape=True)
+                             for text in wanted["ip_address_substr"])))
+    return PortRow.id.in_(select(AllocationRow.port_id).where(*clauses))

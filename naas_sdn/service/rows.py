@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Integer,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -128,7 +129,8 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     Raises `missing` for a marker that is not there for the caller.
     """
     column = {name: attribute.class_attribute for name, attribute in row_class.__mapper__.column_attrs.items()}
-    column["tenant_id"] = column.get("project_id")
+    if "project_id" in column:
+        column["tenant_id"] = column["project_id"]
     column.update(columns or {})
     statement = select(row_class).options(*options).where(
         *conditions, *tags.conditions(row_class.id, query.filters))
@@ -158,13 +160,15 @@ def _ordered(column: Any) -> ColumnElement[Any]:
     """What sorts and compares as the column does, but is never NULL or a truth value."""
     if isinstance(column.type, Boolean):
         return cast(column, Integer)
-    return func.coalesce(column, "") if column.nullable else column
+    # A subquery is of a row that must be there, such as a VIF's port.
+    known = isinstance(column, ScalarSelect) or not column.nullable
+    return column if known else func.coalesce(column, "")
 
 
 def _any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:
-    present = [value for value in values if value is not None]
-    clause: ColumnElement[bool] = column.in_(present)
-    return clause if len(present) == len(values) else or_(clause, column.is_(None))
+    """A value of another type than the column's equals nothing; not every database would say so."""
+    clause: ColumnElement[bool] = column.in_([value for value in values if isinstance(value, column.type.python_type)])
+    return or_(clause, column.is_(None)) if None in values else clause
 
 
 def _beyond(order: list[tuple[Any, bool]], after: tuple[Any, ...], reverse: bool) -> ColumnElement[bool]:

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db import status
@@ -27,6 +28,13 @@ from naas_sdn.service.subnets import visible_subnet
 
 SEEN = VifRow.port.has(PORT_SEEN)
 """Those of the ports that the caller sees."""
+
+OPERATORS = frozenset(("host", "interface"))
+"""Attributes that only operators and the compute service read."""
+
+OF_THE_PORT = {name: select(column).where(PortRow.id == VifRow.port_id).scalar_subquery() for name, column in (
+    ("network_id", PortRow.network_id), ("project_id", PortRow.project_id), ("tenant_id", PortRow.project_id))}
+"""What a VIF has of its port, to filter and to sort by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +83,14 @@ class Vifs:
         return self._show(session, context, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        conditions = []
-        for name, column in (("network_id", PortRow.network_id), ("project_id", PortRow.project_id),
-                             ("tenant_id", PortRow.project_id)):
-            if name in query.filters:
-                conditions.append(VifRow.port.has(column.in_(query.filters[name])))
+        if not context.is_service:
+            # What is not shown is not told by filters or by order either.
+            query = replace(query, filters={name: of for name, of in query.filters.items() if name not in OPERATORS},
+                            sorts=tuple(sort for sort in query.sorts if sort[0] not in OPERATORS))
         options = [joinedload(VifRow.port).selectinload(PortRow.allocations), joinedload(VifRow.hypervisor),
                    joinedload(VifRow.port).joinedload(PortRow.network), joinedload(VifRow.port).joinedload(PortRow.vif)]
-        rows = find_rows(session, context, VifRow, query, VifNotFound, clause=SEEN,
-                         conditions=conditions, options=options)
+        rows = find_rows(session, context, VifRow, query, VifNotFound, clause=SEEN, columns=OF_THE_PORT,
+                         options=options)
         return self._show(session, context, rows)
 
     def attach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
