@@ -142,7 +142,9 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     order = [(_ordered(column[name]), descending) for name, descending in query.sorts if name in column]
     order.append((row_class.id, False))
     if query.marker is not None:
-        place = select(*(key for key, _ in order)).select_from(row_class).where(row_class.id == query.marker)
+        # Named, for the same key may be there twice.
+        keys = (key.label(f"key{index}") for index, (key, _) in enumerate(order))
+        place = select(*keys).select_from(row_class).where(row_class.id == query.marker)
         if clause is not None and not context.is_service:
             place = place.where(clause)
         after = session.execute(place, {"reader": context.project_id}).one_or_none()

@@ -68,6 +68,29 @@ def test_pages_cover_all_once_both_ways(wire: Wire, order: str) -> None:
     assert seen == whole
 
 
+def test_vifs_are_ordered_and_filtered_by_whose_port_they_plug(wire: Wire) -> None:
+    network = wire.network(who="admin", shared=True)
+    vifs = {}
+    for who in ("carol", "alice", "bob"):
+        port = wire.make("ports", who, network_id=network["id"])
+        vifs[who] = wire.make("vifs", "service", port_id=port["id"], host="hv1", interface=f"tap-{who}")["id"]
+    for name in ("tenant_id", "project_id"):
+        def found(query: str, name: str = name) -> list[str]:
+            return [vif[name] for vif in wire.ask("GET", f"vifs?{query}", who="service").body["vifs"]]
+
+        assert found(f"sort_key={name}") == ["alice", "bob", "carol"]
+        assert found(f"sort_key={name}&sort_dir=desc&limit=1&marker={vifs['bob']}") == ["alice"]
+        assert found(f"{name}=bob&{name}=alice&sort_key={name}") == ["alice", "bob"]
+
+
+@pytest.mark.parametrize("order", ["sort_key=alive&sort_key=alive", "sort_key=name&sort_key=name", "sort_key=alive"])
+def test_an_order_said_twice(wire: Wire, order: str) -> None:
+    first, second = (hypervisor["id"] for hypervisor in
+                     wire.ask("GET", f"hypervisors?{order}", who="admin").body["hypervisors"])
+    rest = wire.ask("GET", f"hypervisors?{order}&marker={first}", who="admin").body["hypervisors"]
+    assert [hypervisor["id"] for hypervisor in rest] == [second]
+
+
 def test_rules_are_listed_as_all_else(wire: Wire) -> None:
     policies = [wire.make("qos/policies")["id"] for _ in range(2)]
     for policy in policies:
