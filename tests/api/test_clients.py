@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openstack
 import pytest
+import requests
 from openstack import exceptions
 from openstack.connection import Connection
 
@@ -61,6 +62,16 @@ def test_a_tenant_s_day(cloud: Connection) -> None:
                           (cloud.network.delete_subnet, subnet), (cloud.network.delete_network, network)):
         delete(thing, ignore_missing=False)
     assert cloud.network.find_network("blue") is None
+
+
+def test_it_says_that_it_is_ready_in_whatever_process_answers(controller: Controller, cloud: Connection) -> None:
+    """And the log has what the answer's request ID changed."""
+    with requests.Session() as session:
+        session.trust_env = False
+        until(lambda: session.get(f"{controller.url}/readyz", timeout=5).json() == {"ready": True, "reasons": []})
+    network = cloud.network.create_network(name="noted")
+    until(lambda: f'"ids": ["{network.id}"], "status": 201' in controller.log.read_text())
+    cloud.network.delete_network(network)
 
 
 def test_errors_are_the_sdk_s_own(cloud: Connection) -> None:
