@@ -15,6 +15,7 @@ _ALIASES = {
     "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
+    "network-ip-availability": ("Network IP Availability", "How many addresses networks have and use."),
     "pagination": ("Pagination support", "Pages by limit and marker."),
     "sorting": ("Sorting support", "Lists in a given order."),
     "empty-string-filtering": ("Empty String Filtering Extension", "Filters for what is the empty string."),
@@ -53,7 +54,7 @@ _ALIASES = {
 }
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
-    "default-subnetpools", "subnetpool-prefix-ops", "address-scope"))
+    "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

@@ -7,9 +7,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from naas_sdn.rest.attributes import NO_DEFAULT, WORDS, Schema, accepts, boolean, shows
+from naas_sdn.rest.attributes import NO_DEFAULT, WORDS, Schema, accepts, boolean, record, shows
 from naas_sdn.rest.examples import example
-from naas_sdn.rest.resources import COLLECTIONS, Action, Collection
+from naas_sdn.rest.resources import COLLECTIONS, TAGS, Action, Collection
 
 Json = dict[str, Any]
 
@@ -161,7 +161,42 @@ def _paths(collection: Collection, schemas: Mapping[str, Schema]) -> Json:
                 action, f"{_words(action).capitalize()} of one {_words(member)}",
                 answers(_answer(asked, _object({member: known})), READING if asked.body is None else WRITING),
                 **_asked(collection, asked, body))}
-    return paths
+    return paths | _tags(collection)
+
+
+def _tags(collection: Collection) -> Json:
+    """What rest/tags.py serves below each object that has tags."""
+    if collection.attribute("tags") is None:
+        return {}
+    member = collection.member
+    above = [_in_path(f"{member}_id")]
+    shown = shows(record({"tags": TAGS}))
+    body = {"required": True, "content": _json(shown, example(shown))}
+
+    def operation(verb: str, summary: str, status: int, content: Json | None, errors: Iterable[int],
+                  **more: Any) -> Json:
+        return {"operationId": f"{verb}_of_{member}", "summary": summary, "tags": [collection.path],
+                "responses": {str(status): _response("Done.", content), **_errors(errors)}, **more}
+
+    def change(verb: str, summary: str, status: int, content: Json | None = None, **more: Any) -> Json:
+        return operation(verb, summary, status, content, (*WRITING, 412), parameters=[_if_match()], **more)
+
+    listed = _json(shown, example(shown))
+    return {
+        f"{url(collection)}/{{{member}_id}}/tags": {
+            "parameters": above,
+            "get": operation("tags", "The tags", 200, listed, READING),
+            "put": change("replace_tags", "These tags and no others", 200, listed, requestBody=body),
+            "post": change("add_tags", "These tags too", 200, listed, requestBody=body),
+            "delete": change("remove_tags", "No tags", 204),
+        },
+        f"{url(collection)}/{{{member}_id}}/tags/{{tag}}": {
+            "parameters": [*above, _in_path("tag")],
+            "get": operation("tag", "Whether it has this tag: 204, or 404", 204, None, READING),
+            "put": change("add_tag", "This tag too", 201, _json({"type": "null"}, None)),
+            "delete": change("remove_tag", "Without this tag", 204),
+        },
+    }
 
 
 def _answer(action: Action, resource: Schema) -> Schema:

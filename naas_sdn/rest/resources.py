@@ -51,11 +51,11 @@ class Collection:
     member: str
     attributes: tuple[Attribute, ...]
     plural: str = ""
+    key: str = "id"
     parent: str = ""
     wrapped_actions: bool = False
     verbs: str = "CUD"
     layer3: bool = False
-    key: str = "id"
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
@@ -233,6 +233,11 @@ COLLECTIONS = (
         "default": Action(answer=record({"quota": record(dict.fromkeys(QUOTAS, NUMBER))})),
         "details": Action(answer=record({"quota": record(dict.fromkeys(QUOTAS, USE))})),
     }),
+    Collection("network_ip_availabilities", "network_ip_availability", (
+        A("network_id", TEXT, "FS"), A("network_name", TEXT, "FS"),
+        A("project_id", TEXT, "FS"), A("tenant_id", TEXT, "FS"), A("ip_version", integer(4, 6), "F"),
+        A("total_ips", integer(0, 2**128)), A("used_ips", INT32), A("subnet_ip_availability", list_of(free_record)),
+    ), layer3=True, key="network_id"),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
         A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", nullable(TEXT)),

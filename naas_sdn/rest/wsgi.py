@@ -97,7 +97,7 @@ class _Api:
         attempt.ids = [*parent.values(), *rest[:1]]
         attempt.action = rest[1] if len(rest) > 1 else None
         response = self._dispatch(request, context, controller, parent, rest)
-        if response.status_int == 201:
+        if response.status_int == 201 and request.method == "POST":
             attempt.ids = [*parent.values(), *controller.made(response.json_body)]
         return response
 

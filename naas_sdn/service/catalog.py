@@ -8,6 +8,7 @@ from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, Router
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
+from naas_sdn.service.availability import Availabilities
 from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
@@ -44,6 +45,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
         "quotas": Quotas(usual),
+        "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),

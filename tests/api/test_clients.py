@@ -124,7 +124,8 @@ def test_configuration_is_checked_before_anything_is_served(tmp_path: Path) -> N
                           ("[plugins]\nl2 = none", "l2"), ("[openflow]\ncertificate = /nope", "key"),
                           ("[database]\nconnection = sqlite:////proc/x/y.db", "proc"), ("nonsense", "parse")):
         path = tmp_path / "bad.conf"
-        path.write_text(f"{section}\n")
+        elsewhere = "" if "[database]" in section else f"\n[database]\nconnection = sqlite:///{tmp_path}/naas.db"
+        path.write_text(f"{section}{elsewhere}\n")
         done = run_command("serve", "--config-file", str(path))
         assert done.returncode == 1, done
         assert told in done.stderr
