@@ -9,9 +9,10 @@ import json
 import logging
 import re
 import socket
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,7 +27,7 @@ TOKENS = ("${ADMIN}", "${ALICE}")
 """In a request, for a token that is valid where the request is sent."""
 
 FRESH = 2000
-"""Requests after which the application gets a new database: what was made would make lists ever longer."""
+"""Requests after which the database is put back: what was made would make lists ever longer."""
 
 NETWORK, SUBNET, PORT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
 """In a request, for ids of what is there."""
@@ -147,43 +148,36 @@ def _unquoted(path: str) -> str:
 
 
 class Application:
-    """The API on a database that is made anew from time to time."""
+    """The API on a database that is put back from time to time to what it held first."""
 
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory()
-        self._number = 0
         self._asked = 0
-        self._wire: Wire | None = None
-
-    def close(self) -> None:
-        if self._wire is not None:
-            self._wire.database.close()
-        self._directory.cleanup()
-
-    def meant(self, message: bytes) -> bytes:
-        """With tokens and ids of what is there in place of the names for them."""
-        self._asked += 1
-        if self._asked % FRESH == 1:
-            self._renew()
-        for name, real in self._names:
-            message = message.replace(name, real)
-        return message
-
-    def app(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
-        assert self._wire is not None
-        return self._wire.app(environ, start)
-
-    def _renew(self) -> None:
-        if self._wire is not None:
-            self._wire.database.close()
-            self._wire.path.unlink()
-        self._number += 1
-        self._wire = wire = Wire(Path(self._directory.name) / f"{self._number}.db")
+        self._wire = wire = Wire(Path(self._directory.name) / "cloud.db")
         network = wire.network(who="admin")
         port = wire.make("ports", "admin", network_id=network["id"])
         self._names = tuple((name.encode(), real.encode()) for name, real in (
             (TOKENS[0], wire.token("admin")), (TOKENS[1], wire.token("alice")), (NETWORK, network["id"]),
             (SUBNET, network["subnets"][0]), (PORT, port["id"])))
+        self.app = wire.app
+        self._first = sqlite3.connect(":memory:")
+        with closing(sqlite3.connect(wire.path)) as database:
+            database.backup(self._first)
+
+    def close(self) -> None:
+        self._first.close()
+        self._wire.database.close()
+        self._directory.cleanup()
+
+    def meant(self, message: bytes) -> bytes:
+        """With tokens and ids of what is there in place of the names for them."""
+        self._asked += 1
+        if self._asked % FRESH == 0:
+            with closing(sqlite3.connect(self._wire.path)) as database:
+                self._first.backup(database)
+        for name, real in self._names:
+            message = message.replace(name, real)
+        return message
 
 
 def judge(status: int, body: bytes, kind: str) -> None:
