@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from naas_sdn.apps.contract import App, Group, Scope
 from naas_sdn.engine.groups import GroupPrograms
-from naas_sdn.engine.places import Places, place_of
+from naas_sdn.engine.places import Places
 from naas_sdn.engine.reach import FABRIC, Reach
 from naas_sdn.engine.subscribers import Subscribers
 from naas_sdn.model.store import Key, Store, View
@@ -176,9 +176,9 @@ class Compiler:
             del self._scopes[group]
         self._read(scope, frozenset())
         self.faults.pop(scope, None)
-        self._places.release(scope)
         kept = self.groups.get(group)
         if kept is not None and scope in kept.programs:
+            self._places.release(scope, kept.programs[scope].places())
             kept.replace(scope, None)
             work.touched.add(group)
 
@@ -213,7 +213,7 @@ class Compiler:
             del self._readers[key]
 
     def _recompile(self, scopes: Iterable[Scope], work: _Work) -> None:
-        fresh: dict[Scope, tuple[Compiled, list[int], list[int]]] = {}
+        fresh: dict[Scope, tuple[Compiled, Compiled | None]] = {}
         for scope in scopes:
             view = View(self.store, scope.host)
             old = self.groups[self._placed[scope]].programs.get(scope)
@@ -227,14 +227,18 @@ class Compiler:
                 program = Compiled.of(flows, meters, self._encode)
                 if program != old:
                     # All make room before any claims: two ports may have swapped addresses.
-                    fresh[scope] = (program, list(map(place_of, flows)), self._places.release(scope))
+                    fresh[scope] = (program, old)
+                    if old is not None:
+                        self._places.release(scope, old.places())
             self._read(scope, frozenset(view.reads))
-        for scope, (program, places, before) in fresh.items():
+        for scope, (program, old) in fresh.items():
+            places = list(program.places())
             met = next((met for place in places if (met := self._places.holder(scope, place)) is not None), None)
             if met is not None:
                 self.faults[scope] = f"{scope} and {met} both claim one place of a table"
                 LOG.error("%s; the former keeps its last program", self.faults[scope])
-                self._places.claim(scope, before)
+                if old is not None:
+                    self._places.claim(scope, old.places())
                 continue
             self._places.claim(scope, places)
             group = self._placed[scope]

@@ -23,6 +23,16 @@ class Change(NamedTuple):
     new: Compiled | None
 
 
+class Mark(NamedTuple):
+    """What a switch has of a Group: this version, of all ports or, in a wide network, of these."""
+
+    version: int
+    ports: frozenset[str] | None = None
+
+    def has(self, scope: Scope) -> bool:
+        return not scope.remote or self.ports is None or scope.id in self.ports
+
+
 class GroupPrograms:
     """The current programs of one Group."""
 
@@ -30,7 +40,8 @@ class GroupPrograms:
         self.programs: dict[Scope, Compiled] = {}
         self.remote: dict[str, Scope] = {}
         """By port, the scope that only those who ask for it need where the network is wide."""
-        self.version = 0
+        self.mark = Mark(0)
+        """What a switch has that is in step, one object for all of them."""
         self._history: deque[Change] = deque(maxlen=HISTORY)
 
     def replace(self, scope: Scope, program: Compiled | None) -> None:
@@ -44,7 +55,7 @@ class GroupPrograms:
         elif scope.remote:
             self.remote.pop(scope.id, None)
         self._history.append(Change(scope, old, program))
-        self.version += 1
+        self.mark = Mark(self.mark.version + 1)
 
     def forget(self) -> None:
         """Nobody has had a version of it yet."""
@@ -52,7 +63,7 @@ class GroupPrograms:
 
     def since(self, version: int) -> Iterator[Change] | None:
         """What changed after `version`, one Change a scope; None when that is no longer known."""
-        behind = self.version - version
+        behind = self.mark.version - version
         if behind > len(self._history):
             return None
         net: dict[Scope, Change] = {}

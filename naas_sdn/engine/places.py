@@ -1,24 +1,19 @@
 """Which scope has which place (table, priority, match) of which hypervisor's tables: no two may share one."""
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 
 from naas_sdn.apps.contract import Scope
-from naas_sdn.pipeline.flow import Flow
-
-
-def place_of(flow: Flow) -> int:
-    """A number for its place, the same in this process only; two places have the same with a chance of 2^-64."""
-    return hash(flow.place)
 
 
 class Places:
-    """A cloud has millions, so each is one entry: its scope, or the scopes of several hypervisors by host."""
+    """A cloud has millions, so each is one entry: its scope, or the scopes of several hypervisors by host.
+
+    Places are numbers, as `Compiled.places` gives them. Which ones a scope has is what its program says.
+    """
 
     def __init__(self) -> None:
         self._scopes: dict[int, Scope | dict[str | None, Scope]] = {}
-        self._held: dict[Scope, array[int]] = {}
 
     def holder(self, scope: Scope, place: int) -> Scope | None:
         """Who else is there. What is shared is on every hypervisor, so it meets any one's own."""
@@ -31,10 +26,7 @@ class Places:
 
     def claim(self, scope: Scope, places: Iterable[int]) -> None:
         """These are the scope's now; nobody else may be there."""
-        held = array("q", places)
-        if held:
-            self._held[scope] = held
-        for place in held:
+        for place in places:
             found = self._scopes.get(place)
             if isinstance(found, dict):
                 found[scope.host] = scope
@@ -43,10 +35,9 @@ class Places:
             else:
                 self._scopes[place] = {found.host: found, scope.host: scope}
 
-    def release(self, scope: Scope) -> list[int]:
-        """The scope has none any more; those it had."""
-        held = self._held.pop(scope, ())
-        for place in held:
+    def release(self, scope: Scope, places: Iterable[int]) -> None:
+        """These, which the scope had, are not its any more."""
+        for place in places:
             found = self._scopes[place]
             if not isinstance(found, dict):
                 del self._scopes[place]
@@ -54,4 +45,3 @@ class Places:
             del found[scope.host]
             if len(found) == 1:
                 [self._scopes[place]] = found.values()
-        return list(held)

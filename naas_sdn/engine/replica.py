@@ -8,26 +8,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Dump
 from naas_sdn.engine.difference import Difference
-from naas_sdn.engine.groups import Change, GroupPrograms
+from naas_sdn.engine.groups import Change, GroupPrograms, Mark
 from naas_sdn.engine.interest import Interests
 from naas_sdn.model.values import Port
 from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter, Name
-
-
-class Mark(NamedTuple):
-    """What a switch has of a Group: this version, of all ports or, in a wide network, of these."""
-
-    version: int
-    ports: frozenset[str] | None = None
-
-    def has(self, scope: Scope) -> bool:
-        return not scope.remote or self.ports is None or scope.id in self.ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +77,7 @@ class Replica:
                     self.interests.keep(group.id, self._compiler.group(group).remote)
             now = self._compiler.reach.subscriptions(self.host)
             now.update(Group("ports", network_id) for network_id in self.interests.networks())
-            self._compiler.subscribers.change(self, self._groups, now)
+            now = self._compiler.subscribers.change(self, self._groups, now)
             self._dirty |= now ^ self._groups
             self._groups = now
         return self._groups
@@ -225,6 +214,8 @@ class Replica:
                 self._marks[group] = mark
             if mark == (self._wanted(group) if group in self._groups else None):
                 self._dirty.discard(group)
+        if not self._dirty:
+            self._dirty = set()     # one that was full keeps the room
         for change in plan.changes:
             stuck = self.stuck.get(change.scope)
             if stuck is not None and stuck.new != change.new:
@@ -267,7 +258,8 @@ class Replica:
 
     def _wanted(self, group: Group) -> Mark:
         ports = self.interests.wanted(group.id) if group.kind == "ports" else None
-        return Mark(self._compiler.group(group).version, frozenset(ports) if ports is not None else None)
+        whole = self._compiler.group(group).mark
+        return whole if ports is None else Mark(whole.version, frozenset(ports))
 
     def _unstick(self, change: Change) -> Change | None:
         """The change as this switch must see it: from what it kept, not from what it refused."""

@@ -25,7 +25,7 @@ class Subscribers:
     """Of all Groups."""
 
     def __init__(self) -> None:
-        self._of_group: defaultdict[Group, set[Subscriber]] = defaultdict(set)
+        self._of_group: dict[Group, tuple[Group, set[Subscriber]]] = {}
         self._of_host: defaultdict[str, set[Subscriber]] = defaultdict(set)
 
     def join(self, subscriber: Subscriber) -> None:
@@ -36,21 +36,26 @@ class Subscribers:
         self.change(subscriber, groups, ())
         self._of_host[subscriber.host].discard(subscriber)
 
-    def change(self, subscriber: Subscriber, before: Iterable[Group], now: Iterable[Group]) -> None:
-        """Replace what it subscribes to."""
-        before, now = set(before), set(now)
-        for group in now - before:
-            self._of_group[group].add(subscriber)
-        for group in before - now:
-            self._of_group[group].discard(subscriber)
-            if not self._of_group[group]:
+    def change(self, subscriber: Subscriber, before: Iterable[Group], now: Iterable[Group]) -> set[Group]:
+        """Replace what it subscribes to. Returns `now`, each Group as the one object that all subscribers share."""
+        before, shared = set(before), set()
+        for group in now:
+            same, subscribers = self._of_group.setdefault(group, (group, set()))
+            subscribers.add(subscriber)
+            shared.add(same)
+        for group in before - shared:
+            _, subscribers = self._of_group[group]
+            subscribers.discard(subscriber)
+            if not subscribers:
                 del self._of_group[group]
+        return shared
 
     def tell(self, groups: Iterable[Group], hosts: Iterable[str]) -> set[str]:
         """Programs of these Groups have changed, and what these hypervisors subscribe to may have: all concerned."""
         concerned = set()
         for group in groups:
-            for subscriber in self._of_group.get(group, ()):
+            _, subscribers = self._of_group.get(group, (group, ()))
+            for subscriber in subscribers:
                 subscriber.touch(group)
                 concerned.add(subscriber.host)
         for host in hosts:

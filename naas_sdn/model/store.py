@@ -69,12 +69,39 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
             return
 
 
+FEW = 6
+"""Elements of an index that are kept as a tuple."""
+
+Elements = tuple[Any, ...] | Counter[Any]
+"""What an index has, each element as often as facts put it there. Most have one, and a Counter takes five times the
+room of a tuple."""
+
+
+def _with(elements: Elements, element: Any) -> Elements:
+    if isinstance(elements, tuple):
+        if len(elements) < FEW:
+            return (*elements, element)
+        elements = Counter(elements)
+    elements[element] += 1
+    return elements
+
+
+def _without(elements: Elements, element: Any) -> Elements:
+    if isinstance(elements, tuple):
+        at = elements.index(element)
+        return elements[:at] + elements[at + 1:]
+    elements[element] -= 1
+    if not elements[element]:
+        del elements[element]
+    return elements
+
+
 class Store:
     """Facts by kind and id. Ids are the database's, except Link (host, interface) and Member (host, router)."""
 
     def __init__(self) -> None:
         self._facts: dict[Key, Fact] = {}
-        self._index: dict[Key, Counter[Any]] = {}
+        self._index: dict[Key, Elements] = {}
 
     def fact(self, key: Key) -> Fact | None:
         return self._facts.get(key)
@@ -87,7 +114,8 @@ class Store:
 
     def count(self, key: Key) -> int:
         """How many elements there are."""
-        return len(self._index.get(key, ()))
+        found = self._index.get(key, ())
+        return len(set(found)) if isinstance(found, tuple) else len(found)
 
     def put(self, key: Key, fact: Fact | None) -> set[Key]:
         """Replace (None: forget) one fact; the keys that now answer differently."""
@@ -98,18 +126,16 @@ class Store:
         before = set(indexes(key.kind, old)) if old is not None else set()
         after = set(indexes(key.kind, fact)) if fact is not None else set()
         for index, element in before - after:
-            counter = self._index[index]
-            counter[element] -= 1
-            if not counter[element]:
-                del counter[element]
+            elements = self._index[index] = _without(self._index[index], element)
+            if element not in elements:
                 changed.add(index)
-                if not counter:
+                if not elements:
                     del self._index[index]
         for index, element in after - before:
-            counter = self._index.setdefault(index, Counter())
-            if element not in counter:
+            elements = self._index.get(index, ())
+            if element not in elements:
                 changed.add(index)
-            counter[element] += 1
+            self._index[index] = _with(elements, element)
         if fact is None:
             del self._facts[key]
         else:

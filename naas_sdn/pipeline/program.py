@@ -96,6 +96,18 @@ class Compiled:
             yield (table, cookie), hash((wire[offset + 30:offset + 32], wire[offset + 48:offset + size]))
             offset += size
 
+    def places(self) -> Iterator[int]:
+        """Of each flow, a number for what no two of a switch may share: table, priority and match.
+
+        The same in this process only; two places have the same with a chance of 2^-64.
+        """
+        offset, wire = 0, self.wire
+        while offset < len(wire):
+            size = int.from_bytes(wire[offset + 2:offset + 4])
+            match = wire[offset + 48:offset + 48 + int.from_bytes(wire[offset + 50:offset + 52])]
+            yield hash(wire[offset + 24:offset + 25] + wire[offset + 30:offset + 32] + match)
+            offset += size
+
     def names(self) -> Iterator[Name]:
         """Of each flow."""
         offset, wire = 0, self.wire

@@ -261,3 +261,15 @@ def test_a_renamed_hypervisor_key_is_followed_everywhere() -> None:
     compiler = compiled(topologies.one_network())
     flows, _ = Replica(compiler, "hv1").desired()
     assert any("set_field:0x2->reg2" in str(compiler.flow(sent)) for sent in flows.values())
+
+
+def test_places_of_programs_are_those_of_their_flows() -> None:
+    compiler = compiled(topologies.routed())
+    seen: dict[int, tuple[int, int, Any]] = {}
+    for group in compiler.known():
+        for program in compiler.group(group).programs.values():
+            flows = compiler.flows(program)
+            assert len(flows) == len(list(program.places()))
+            for flow, place in zip(flows, program.places(), strict=True):
+                assert seen.setdefault(place, flow.place) == flow.place
+    assert len(seen) == len(set(seen.values())) > 50

@@ -72,9 +72,9 @@ def test_one_port_more_costs_the_same_however_much_is_behind_the_router() -> Non
     replicas = [Replica(compiler, f"hv{number}") for number in (1, 2, 3)]
     for replica in replicas:
         replica.desired()
-    before = {group: kept.version for group, kept in compiler.groups.items()}
+    before = {group: kept.mark.version for group, kept in compiler.groups.items()}
     assert compiler.apply(vm(19, 1, 1)) == {"hv1"}
-    assert {group for group, kept in compiler.groups.items() if kept.version != before.get(group)} == {
+    assert {group for group, kept in compiler.groups.items() if kept.mark.version != before.get(group)} == {
         Group("host", "hv1"), Group("ports", "net1")}
 
 
