@@ -14,7 +14,7 @@ QUIET = 0.05
 """Seconds without a bundle after which all switches concerned have acknowledged."""
 
 SETTLED = 3.0
-LONGEST = 120.0
+LONGEST = 300.0
 """Seconds that a cloud may take to be in step."""
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from os_ken.base.app_manager import AppManager
@@ -50,6 +51,7 @@ class Southbound:
         self._manager = AppManager()
         self._manager.instantiate(OpenFlowApp)
         self._listener = Listener(conf, self._identify)
+        self._prober = runtime.spawn(self._probe)
 
     @property
     def port(self) -> int:
@@ -61,6 +63,7 @@ class Southbound:
         return self._listener.counts
 
     def stop(self) -> None:
+        self._prober.kill()
         self._listener.stop()
         self._manager.close()
 
@@ -116,23 +119,18 @@ class Southbound:
         connection.on_foreign_change = News(changed, NEWS, NEWS_AT_ONCE).note
         connection.post(codec.monitor_request())
         self._fleet.connected(switch, switch.links())
-        runtime.spawn(self._probe, connection)
 
-    def _probe(self, connection: Connection) -> None:
-        """Echo requests: a switch that misses some in a row is dead."""
-        missed = 0
-        while connection.is_active:
+    def _probe(self) -> None:
+        """Echo requests (OpenFlow 1.3.5 section 6.4): a switch of which nothing is heard after some is dead."""
+        while True:
             runtime.sleep(self._options.echo_interval)
-            try:
-                connection.ask(codec.echo_request(), self._options.echo_interval)
-                missed = 0
-            except TimeoutError:
-                missed += 1
-                if missed >= self._options.echo_misses:
-                    connection.end(f"{missed} echo requests were not answered")
-                    return
-            except (Disconnected, Malformed):
-                return
+            for connection in list(self._live.values()):
+                if connection.unanswered >= self._options.echo_misses:
+                    connection.end(f"{connection.unanswered} echo requests were not answered")
+                    continue
+                with suppress(Disconnected):
+                    connection.probe()
+                runtime.sleep()
 
     def _refuse(self, connection: Connection, reason: str, detail: str) -> None:
         self._listener.refuse(reason, connection.address, detail)

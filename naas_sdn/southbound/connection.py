@@ -125,11 +125,14 @@ class Connection(Datapath):  # type: ignore[misc]
         self.on_close: Callable[[], None] | None = None
         self.lost = 0
         """Packet-outs that did not fit into the queue."""
+        self.unanswered = 0
+        """Echo requests since anything was heard of the switch."""
         self.why = "the switch closed the connection"
         self._ready = ready
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._more = runtime.Signal()
+        self._sender: runtime.GreenThread | None = None
+        """There only while something waits: most messages go out at once, and there are many switches."""
         self._room = runtime.Signal()
         super().__init__(sock, address)
         # Reading waits as long as it takes; probes and deadlines end it. Writing has a limit of its own.
@@ -152,13 +155,12 @@ class Connection(Datapath):  # type: ignore[misc]
             self._waiting_bytes += len(buf)
         if close_socket or self._waiting_bytes > (QUEUE_LIMIT if self.admitted else QUEUE_SOFT):
             self.end("the version was refused" if close_socket else "it does not read what it is sent")
-        if buf:
-            self._more.set()
+        if buf and self._sender is None:
+            self._sender = runtime.spawn(self._send_loop)
         return True
 
     def serve(self) -> None:
         """Handshake, then everything, until either side closes."""
-        sender = runtime.spawn(self._send_loop)
         self.send_msg(self.ofproto_parser.OFPHello(self))
         try:
             self._recv_loop()
@@ -168,8 +170,8 @@ class Connection(Datapath):  # type: ignore[misc]
             self.requests.fail(Disconnected(f"{self.address[0]}: {self.why}"))
             if self.on_close is not None:
                 self.on_close()
-            self._more.set()
-            sender.kill()
+            if self._sender is not None:
+                self._sender.kill()
             self.socket.close()
 
     def _recv_loop(self) -> None:
@@ -183,6 +185,7 @@ class Connection(Datapath):  # type: ignore[misc]
                 return
             if not chunk:
                 return
+            self.unanswered = 0
             buffer += chunk
             offset = 0
             while len(buffer) - offset >= guard.HEADER:
@@ -202,10 +205,7 @@ class Connection(Datapath):  # type: ignore[misc]
             del buffer[:offset]
 
     def _send_loop(self) -> None:
-        while self.is_active:
-            if not self._waiting:
-                self._more.wait()
-                continue
+        while self._waiting and self.is_active:
             batch = b"".join(self._take())
             try:
                 with runtime.Timeout(ANSWER, TimeoutError("timed out")):
@@ -215,6 +215,7 @@ class Connection(Datapath):  # type: ignore[misc]
                 return
             self._waiting_bytes -= len(batch)
             self._room.set()
+        self._sender = None
 
     # What the rest of the package calls
 
@@ -225,6 +226,11 @@ class Connection(Datapath):  # type: ignore[misc]
             super().set_state(DEAD_DISPATCHER)
             self._close_write()
             runtime.spawn(self._shut)
+
+    def probe(self) -> None:
+        """Ask for a sign of life. Raises Disconnected."""
+        self.unanswered += 1
+        self.post(codec.echo_request())
 
     def post(self, message: bytes) -> int:
         """Queue a message under a new transaction ID, which is returned. Raises Disconnected."""
