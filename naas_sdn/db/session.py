@@ -1,7 +1,7 @@
-"""Transactions. On SQLite one green thread writes at a time, and nothing in a transaction yields to another.
+"""Transactions, the same on every database; what differs is in sqlite.py and postgresql.py.
 
-Waiting for a database that another process holds is done before the transaction, and lets other green threads run:
-SQLite's own waiting would stop them all.
+Waiting for a database that another process holds, or that is not there, is done before the transaction, and lets
+other green threads run: SQLite's own waiting would stop them all.
 """
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
 
 from naas_sdn import runtime
-from naas_sdn.db import announcements, journal, status  # noqa: F401 - all listen to every flush
+from naas_sdn.db import announcements, journal, sqlite, status  # noqa: F401 - all listen to every flush
+from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session"]
@@ -28,20 +28,22 @@ FOREVER = float("inf")
 """The patience of those who have nobody to tell that it did not work."""
 
 PAUSE, LONGEST_PAUSE = 0.001, 0.05
-"""Seconds between attempts at a database that another process holds; doubled each time up to the longest."""
+"""Seconds between attempts at a database that does not let us in; doubled each time up to the longest."""
+
+FLUSHING = f"{__name__}.flushing"
+"""In a connection's info: a flush uses it, which the journal hears of."""
 
 
 class UnitOfWork(Session):
-    """Knows when it is a flush that writes, which the journal hears of."""
-
-    flushing = False
+    """Tells its connection when it is a flush that writes."""
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:
-        self.flushing = True
+        info = self.connection().info
+        info[FLUSHING] = True
         try:
             super().flush(objects)
         finally:
-            self.flushing = False
+            info[FLUSHING] = False
 
 
 class Database:
@@ -50,20 +52,17 @@ class Database:
     def __init__(self, url: str, *, announcing: bool = False) -> None:
         """`url` as SQLAlchemy spells it; the schema must be there (db/migrations).
 
-        `announcing`: keep what the compute service is to be told (db/announcements.py).
+        `announcing`: keep what the compute service is to be told (db/announcements.py). Raises ConfigurationError.
         """
         self.url = url
         self._announcing = announcing
         self.on_commit: list[Callable[[], None]] = []
         """Called after every transaction that put something in the journal."""
-        # One connection each: a SQLite transaction never yields, so no second reader can be there.
-        self._writer = _engine(url, "BEGIN IMMEDIATE")
-        self._reader = _engine(url, "BEGIN", "PRAGMA schema_version")
-        self._writing: UnitOfWork | None = None
-        for engine in (self._writer, self._reader):
-            event.listen(engine, "before_cursor_execute", self._check)
-        self._write_lock = runtime.Semaphore(1)
-        self._read_lock = runtime.Semaphore(1)
+        self._engines = _open(url)
+        for engine in (self._engines.writer, self._engines.reader):
+            event.listen(engine, "before_cursor_execute", _check)
+        self._write_turns = runtime.Semaphore(self._engines.writers)
+        self._read_turns = runtime.Semaphore(self._engines.readers)
 
     @contextmanager
     def write(self, patience: float = PATIENCE, request_id: str | None = None) -> Iterator[Session]:
@@ -71,13 +70,12 @@ class Database:
 
         Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails.
         """
-        with (_turn(self._write_lock, patience) as deadline,
-              UnitOfWork(self._writer, expire_on_commit=False,
+        with (_turn(self._write_turns, patience) as deadline,
+              UnitOfWork(self._engines.writer, expire_on_commit=False,
                          info={announcements.ASKED: self._announcing}) as session):
-            self._writing = session
             session.info[journal.REQUEST] = request_id
-            with _failures(), session.begin():
-                _begin(session, deadline)
+            with self._failures(), session.begin():
+                self._begin(session, deadline)
                 yield session
             changed = bool(journal.recorded(session))
         if changed:
@@ -87,75 +85,58 @@ class Database:
     @contextmanager
     def read(self, patience: float = PATIENCE) -> Iterator[Session]:
         """Raises ServiceUnavailable as `write` does."""
-        with (_turn(self._read_lock, patience) as deadline, Session(self._reader, autoflush=False) as session,
-              _failures()):
-            _begin(session, deadline)
+        with (_turn(self._read_turns, patience) as deadline,
+              Session(self._engines.reader, autoflush=False) as session, self._failures()):
+            self._begin(session, deadline)
             yield session
 
-    def _check(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if self._writing is None or not self._writing.flushing:
-            journal.refuse_bulk(statement)
-
     def close(self) -> None:
-        self._writer.dispose()
-        self._reader.dispose()
+        self._engines.dispose()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What a database says when it cannot work now, as ours."""
+        try:
+            yield
+        except DBAPIError as error:
+            if not self._engines.unusable(error):
+                raise
+            raise ServiceUnavailable(f"The database cannot be used now: {error.orig}.") from error
+
+    def _begin(self, session: Session, deadline: float) -> None:
+        """Begin the transaction, as soon as the database lets us. Raises DBAPIError after `deadline`."""
+        pause = PAUSE
+        while True:
+            try:
+                session.connection()
+            except DBAPIError as error:
+                if time.monotonic() >= deadline or not self._engines.unusable(error):
+                    raise
+            else:
+                return
+            runtime.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _open(url: str) -> Engines:
+    """Raises ConfigurationError for a database that is no kind we know."""
+    if url.startswith(sqlite.PREFIX):
+        return sqlite.open_engines(url)
+    raise ConfigurationError(f"[database] connection is {url!r}; it must be sqlite:////PATH/TO/FILE.")
 
 
 @contextmanager
-def _turn(lock: runtime.Semaphore, patience: float) -> Iterator[float]:
-    """Hold the lock; the moment when patience ends."""
+def _turn(turns: runtime.Semaphore, patience: float) -> Iterator[float]:
+    """Hold one of them; the moment when patience ends."""
     deadline = time.monotonic() + patience
-    if not lock.acquire(timeout=None if patience == FOREVER else patience):
+    if not turns.acquire(timeout=None if patience == FOREVER else patience):
         raise ServiceUnavailable(f"The database was busy for {patience:g} s.")
     try:
         yield deadline
     finally:
-        lock.release()
+        turns.release()
 
 
-@contextmanager
-def _failures() -> Iterator[None]:
-    """What SQLite says when it cannot work now (locked, full, unreadable), as ours."""
-    try:
-        yield
-    except OperationalError as error:
-        raise ServiceUnavailable(f"The database cannot be used now: {error.orig}.") from error
-
-
-def _begin(session: Session, deadline: float) -> None:
-    """Begin the transaction, as soon as the database lets us. Raises OperationalError after `deadline`."""
-    pause = PAUSE
-    while True:
-        try:
-            session.connection()
-        except OperationalError:
-            if time.monotonic() >= deadline:
-                raise
-        else:
-            return
-        runtime.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _engine(url: str, *begin: str) -> Engine:
-    """`begin`: the statements that begin a transaction and take its lock, so that no later one finds it taken.
-
-    Raises ConfigurationError for a database that is not SQLite.
-    """
-    if not url.startswith("sqlite:///"):
-        raise ConfigurationError(f"[database] connection is {url!r}; it must be sqlite:////PATH/TO/FILE.")
-    engine = create_engine(url, poolclass=StaticPool,
-                           connect_args={"timeout": 0, "check_same_thread": False, "isolation_level": None})
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def take_lock(connection: Connection) -> None:
-        # The driver itself would begin at the first write, too late to be sure of the lock.
-        for statement in begin:
-            connection.exec_driver_sql(statement)
-
-    return engine
+def _check(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    if not connection.info.get(FLUSHING):
+        journal.refuse_bulk(statement)
