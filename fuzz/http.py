@@ -153,7 +153,8 @@ class Application:
     def __init__(self) -> None:
         self._directory = tempfile.TemporaryDirectory()
         self._asked = 0
-        self._wire = wire = Wire(Path(self._directory.name) / "cloud.db")
+        self._path = Path(self._directory.name) / "cloud.db"
+        self._wire = wire = Wire(f"sqlite:///{self._path}")
         network = wire.network(who="admin")
         port = wire.make("ports", "admin", network_id=network["id"])
         self._names = tuple((name.encode(), real.encode()) for name, real in (
@@ -161,7 +162,7 @@ class Application:
             (SUBNET, network["subnets"][0]), (PORT, port["id"])))
         self.app = wire.app
         self._first = sqlite3.connect(":memory:")
-        with closing(sqlite3.connect(wire.path)) as database:
+        with closing(sqlite3.connect(self._path)) as database:
             database.backup(self._first)
 
     def close(self) -> None:
@@ -173,7 +174,7 @@ class Application:
         """With tokens and ids of what is there in place of the names for them."""
         self._asked += 1
         if self._asked % FRESH == 0:
-            with closing(sqlite3.connect(self._wire.path)) as database:
+            with closing(sqlite3.connect(self._path)) as database:
                 self._first.backup(database)
         for name, real in self._names:
             message = message.replace(name, real)

@@ -10,7 +10,7 @@ export PYTHONNOUSERSITE=1
 # ethtool, ping and the rest are no dependency of mininet's package, which uses them all the same; dnsmasq is what
 # `make bench` compares with.
 PACKAGES="openvswitch-switch mininet ethtool net-tools iproute2 iputils-ping traceroute tcpdump iperf3
-          udhcpc isc-dhcp-client dnsmasq-base openssl ca-certificates python3 python3-venv"
+          udhcpc isc-dhcp-client dnsmasq-base openssl ca-certificates postgresql python3 python3-venv"
 
 fail() { echo "install: $*" >&2; exit 1; }
 
@@ -28,8 +28,8 @@ if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt="apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0"
     $apt update </dev/null || fail "apt-get update failed (see above): is the network up?"
-    # Tests start switches of their own: the system's need not run, and cannot where the kernel lacks its module.
-    # (invoke-rc.d starts nothing in runlevel 1.)
+    # Tests start switches and databases of their own: the system's need not run, and switches cannot where the kernel
+    # lacks its module. (invoke-rc.d starts nothing in runlevel 1.)
     RUNLEVEL=1 $apt install -y --no-install-recommends $missing </dev/null >/dev/null \
         || fail "apt-get install failed (see above)"
 fi

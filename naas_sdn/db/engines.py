@@ -14,8 +14,8 @@ Verdict = Callable[[DBAPIError], bool]
 class Engines:
     """`writers`, `readers`: so many transactions of each at once, on as many connections.
 
-    `unusable`: that error tells of the database, not of the statement. `conflict`: that transaction met another, and
-    may succeed when it is run again.
+    `unusable`: that error tells of the database, not of the statement. `conflict`: nothing of that transaction is
+    kept, and it may succeed when it is run again; told whether it was committing. `told`: what tenants may read of it.
     """
 
     writer: Engine
@@ -23,7 +23,8 @@ class Engines:
     writers: int
     readers: int
     unusable: Verdict
-    conflict: Verdict
+    conflict: Callable[[DBAPIError, bool], bool]
+    told: Callable[[DBAPIError], str]
 
     def dispose(self) -> None:
         self.writer.dispose()

@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, event, insert, inspect, select
+from sqlalchemy import ColumnElement, Connection, event, insert, inspect, literal_column, select, tuple_
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import func as sql
 from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
@@ -43,8 +43,18 @@ REQUEST = f"{__name__}.request"
 """Where a session's info has the ID of the request that it is for, if any."""
 
 
-class Entry(NamedTuple):
+class Position(NamedTuple):
+    """How far somebody has read: transaction, entry."""
+
+    xid: int
     seq: int
+
+
+START = Position(0, 0)
+
+
+class Entry(NamedTuple):
+    position: Position
     kind: str
     object_id: str
     request_id: str | None
@@ -152,18 +162,37 @@ def _journalled() -> frozenset[str]:
                      if subject(mapper.class_()) is not None)
 
 
-def read(session: Session, after: int, limit: int = 10_000) -> list[Entry]:
-    """What was committed after `after`, oldest first."""
-    rows = session.execute(select(JournalRow.seq, JournalRow.kind, JournalRow.object_id, JournalRow.request_id)
-                           .where(JournalRow.seq > after).order_by(JournalRow.seq).limit(limit))
-    return [Entry(*row) for row in rows]
+_ORDER = tuple_(JournalRow.xid, JournalRow.seq)
+_ENTRIES = select(JournalRow.xid, JournalRow.seq, JournalRow.kind, JournalRow.object_id, JournalRow.request_id
+                  ).order_by(JournalRow.xid, JournalRow.seq)
+_OLDEST_RUNNING: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 
 
-def last(session: Session) -> int:
-    """The newest `seq`, 0 when there is none."""
-    return session.scalar(select(sql.max(JournalRow.seq))) or 0
+def read(session: Session, after: Position, limit: int = 10_000) -> list[Entry]:
+    """What was committed after `after`, oldest first.
+
+    On PostgreSQL what a running transaction will commit may come before what others have committed: only what is older
+    than every running transaction is in order for good, and the rest is read when they have ended.
+    """
+    query = _ENTRIES.where(tuple_(*after) < _ORDER).limit(limit)
+    if _is_postgresql(session):
+        query = query.where(JournalRow.xid < _OLDEST_RUNNING)
+    return [Entry(Position(xid, seq), kind, object_id, request_id)
+            for xid, seq, kind, object_id, request_id in session.execute(query)]
 
 
-def trim(session: Session, upto: int) -> None:
+def last(session: Session) -> Position:
+    """The newest that was committed; what this transaction does not see comes after it."""
+    if _is_postgresql(session):
+        oldest: int = session.execute(select(_OLDEST_RUNNING)).scalar_one()
+        return Position(oldest, 0)
+    return Position(0, session.scalar(select(sql.max(JournalRow.seq))) or 0)
+
+
+def trim(session: Session, upto: Position) -> None:
     """Forget what everybody has read."""
-    session.execute(sql_delete(JournalRow).where(JournalRow.seq <= upto))
+    session.execute(sql_delete(JournalRow).where(tuple_(*upto) >= _ORDER))
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"

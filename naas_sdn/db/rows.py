@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, FetchedValue, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -284,11 +284,16 @@ class CheckRow(Row):
 
 
 class JournalRow(Row):
-    """Look at this object again. In commit order by `seq`. `request_id`: who asked for it, of the API's."""
+    """Look at this object again (db/journal.py). `request_id`: who asked for it, of the API's.
+
+    `xid`: the transaction on PostgreSQL, 0 on SQLite; the database's default says it.
+    """
 
     __tablename__ = "journal"
-    __table_args__ = (Index("ix_journal_object", "kind", "object_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (Index("ix_journal_object", "kind", "object_id"), Index("ix_journal_order", "xid", "seq"),
+                      {"sqlite_autoincrement": True})
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    xid: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
     kind: Mapped[str] = mapped_column(String(32))
     object_id: Mapped[str] = mapped_column(String(255))
     request_id: Mapped[str | None] = mapped_column(String(64))

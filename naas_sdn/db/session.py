@@ -8,14 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
+import tenacity
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from naas_sdn import runtime
-from naas_sdn.db import announcements, journal, sqlite, status  # noqa: F401 - all listen to every flush
+from naas_sdn.db import announcements, journal, postgresql, sqlite, status  # noqa: F401 - some listen to flushes
 from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
@@ -30,8 +31,26 @@ FOREVER = float("inf")
 PAUSE, LONGEST_PAUSE = 0.001, 0.05
 """Seconds between attempts at a database that does not let us in; doubled each time up to the longest."""
 
+TRIES = 20
+"""Of one transaction that meets others. Each time at least one of those has been committed."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.005, 0.2
+"""Seconds between tries: by chance, up to the first doubled each time."""
+
+COMMITTING = f"{__name__}.committing"
+"""In a session's info: the commit has begun."""
+
 FLUSHING = f"{__name__}.flushing"
 """In a connection's info: a flush uses it, which the journal hears of."""
+
+
+T = TypeVar("T")
+
+
+class Interrupted(ServiceUnavailable):
+    """A transaction met another, or lost its connection: nothing of it is kept, and it may be run again."""
+
+    type: ClassVar[str] = "ServiceUnavailable"
 
 
 class UnitOfWork(Session):
@@ -47,7 +66,10 @@ class UnitOfWork(Session):
 
 
 class Database:
-    """`with db.write() as session:` is one transaction, kept whole or not at all; `read()` one consistent look."""
+    """`db.transact(work)` runs `work(session)` in one transaction, kept whole or not at all, again when it must.
+
+    `with db.write() as session:` is one that is not run again; `with db.read() as session:` one consistent look.
+    """
 
     def __init__(self, url: str, *, announcing: bool = False) -> None:
         """`url` as SQLAlchemy spells it; the schema must be there (db/migrations).
@@ -64,19 +86,37 @@ class Database:
         self._write_turns = runtime.Semaphore(self._engines.writers)
         self._read_turns = runtime.Semaphore(self._engines.readers)
 
+    def transact(self, work: Callable[[Session], T], patience: float = PATIENCE, request_id: str | None = None) -> T:
+        """What `work` returns. It must be as ready to run the second time as the first.
+
+        Raises what `work` does, and as `write` does, after TRIES tries too.
+        """
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Interrupted), stop=tenacity.stop_after_attempt(TRIES),
+            wait=tenacity.wait_random_exponential(FIRST_WAIT, LONGEST_WAIT), sleep=runtime.sleep, reraise=True)
+
+        def once() -> T:
+            with self.write(patience, request_id) as session:
+                return work(session)
+
+        return tries(once)
+
     @contextmanager
     def write(self, patience: float = PATIENCE, request_id: str | None = None) -> Iterator[Session]:
         """`request_id`: of the API's request that it is for.
 
-        Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails.
+        Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails;
+        Interrupted when it may be run again.
         """
         with (_turn(self._write_turns, patience) as deadline,
               UnitOfWork(self._engines.writer, expire_on_commit=False,
                          info={announcements.ASKED: self._announcing}) as session):
             session.info[journal.REQUEST] = request_id
-            with self._failures(), session.begin():
+            with self._failures(session), session.begin():
                 self._begin(session, deadline)
                 yield session
+                session.flush()
+                session.info[COMMITTING] = True
             changed = bool(journal.recorded(session))
         if changed:
             for nudge in self.on_commit:
@@ -86,7 +126,7 @@ class Database:
     def read(self, patience: float = PATIENCE) -> Iterator[Session]:
         """Raises ServiceUnavailable as `write` does."""
         with (_turn(self._read_turns, patience) as deadline,
-              Session(self._engines.reader, autoflush=False) as session, self._failures()):
+              Session(self._engines.reader, autoflush=False) as session, self._failures(session)):
             self._begin(session, deadline)
             yield session
 
@@ -94,14 +134,16 @@ class Database:
         self._engines.dispose()
 
     @contextmanager
-    def _failures(self) -> Iterator[None]:
+    def _failures(self, session: Session) -> Iterator[None]:
         """What a database says when it cannot work now, as ours."""
         try:
             yield
         except DBAPIError as error:
-            if not self._engines.unusable(error):
+            kind = (Interrupted if self._engines.conflict(error, COMMITTING in session.info) else
+                    ServiceUnavailable if self._engines.unusable(error) else None)
+            if kind is None:
                 raise
-            raise ServiceUnavailable(f"The database cannot be used now: {error.orig}.") from error
+            raise kind(f"The database cannot be used now: {self._engines.told(error)}.") from error
 
     def _begin(self, session: Session, deadline: float) -> None:
         """Begin the transaction, as soon as the database lets us. Raises DBAPIError after `deadline`."""
@@ -122,7 +164,11 @@ def _open(url: str) -> Engines:
     """Raises ConfigurationError for a database that is no kind we know."""
     if url.startswith(sqlite.PREFIX):
         return sqlite.open_engines(url)
-    raise ConfigurationError(f"[database] connection is {url!r}; it must be sqlite:////PATH/TO/FILE.")
+    where = postgresql.parse(url)
+    if where is not None:
+        return postgresql.open_engines(where)
+    raise ConfigurationError(f"[database] connection is {url!r}; it must be sqlite:////PATH/TO/FILE or "
+                             f"postgresql://USER:PASSWORD@HOST/NAME.")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ def open_engines(url: str) -> Engines:
     """Of the file that `url` names."""
     # The read lock is taken by reading: BEGIN alone takes none.
     return Engines(_engine(url, "BEGIN IMMEDIATE"), _engine(url, "BEGIN", "PRAGMA schema_version"), 1, 1,
-                   _unusable, _conflict)
+                   _unusable, _conflict, _told)
 
 
 def _unusable(error: DBAPIError) -> bool:
@@ -28,8 +28,12 @@ def _unusable(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError)
 
 
-def _conflict(error: DBAPIError) -> bool:
+def _conflict(error: DBAPIError, committing: bool) -> bool:
     return False
+
+
+def _told(error: DBAPIError) -> str:
+    return str(error.orig)
 
 
 def _engine(url: str, *begin: str) -> Engine:

@@ -103,7 +103,7 @@ class Dispatcher:
         self._database = database
         self._outboxes = [Outbox(plugin, database) for plugin in plugins]
         self._wake = runtime.Signal()
-        self._position = 0
+        self._position = journal.START
         self._beat_at = 0.0
         self.nudge: Callable[[], None] = self._wake.set
         self.on_requests: list[Callable[[Mapping[Key, tuple[str, ...]]], None]] = []
@@ -156,6 +156,6 @@ class Dispatcher:
             hear(requests)
         for outbox in self._outboxes:
             outbox.put(changes)
-        self._position = entries[-1].seq
+        self._position = entries[-1].position
         with self._database.write(FOREVER) as session:
             journal.trim(session, self._position)

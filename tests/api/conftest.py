@@ -12,14 +12,21 @@ from tests.api.wire import Wire  # noqa: E402
 
 
 @pytest.fixture
-def wire(tmp_path: Path) -> Iterator[Wire]:
+def wire(url: str) -> Iterator[Wire]:
     """The API on a database of its own, with all plugins."""
-    with Wire(tmp_path / "naas.db") as made:
+    with Wire(url) as made:
         yield made
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Wire]:
+def sqlite_wire(tmp_path: Path) -> Iterator[Wire]:
+    """On a file that others can hold."""
+    with Wire(f"sqlite:///{tmp_path}/naas.db") as made:
+        yield made
+
+
+@pytest.fixture
+def bare(url: str) -> Iterator[Wire]:
     """The API without an L3 plugin."""
-    with Wire(tmp_path / "naas.db", l3="", ipconfig=[]) as made:
+    with Wire(url, l3="", ipconfig=[]) as made:
         yield made

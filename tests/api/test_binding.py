@@ -1,7 +1,6 @@
 """Where ports are bound: what Nova says and reads of them."""
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,8 +35,8 @@ def test_a_port_is_bound_where_a_hypervisor_is(wire: Wire, host: str | None, vni
     assert change(wire, port, binding__host_id=None)["binding:vif_type"] == "unbound"
 
 
-def test_bridge_and_datapath_are_the_operator_s_to_say(tmp_path: Path) -> None:
-    with Wire(tmp_path / "naas.db", openflow={"bridge": "br-data", "datapath_type": "netdev"}) as wire:
+def test_bridge_and_datapath_are_the_operator_s_to_say(url: str) -> None:
+    with Wire(url, openflow={"bridge": "br-data", "datapath_type": "netdev"}) as wire:
         port = wire.make("ports", "admin", network_id=wire.network()["id"], binding__host_id="hv1")
         assert port["binding:vif_details"] == {**DETAILS, "bridge_name": "br-data", "datapath_type": "netdev"}
         refused = wire.ask("PUT", f"ports/{port['id']}/plug", {"host": "hv1", "interface": "br-data"}, who="admin")

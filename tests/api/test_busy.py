@@ -6,14 +6,15 @@ from functools import partial
 import pytest
 
 from tests.api.wire import Wire
-from tests.support.locked import locked
+from tests.support.locked import locked, path_of
 
 
-def test_a_change_is_put_off_and_leaves_nothing(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_is_put_off_and_leaves_nothing(sqlite_wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = sqlite_wire
     network = wire.network()
     monkeypatch.setattr(wire.database, "write", partial(wire.database.write, 0.1))
     before = wire.dump()
-    with locked(wire.path):
+    with locked(path_of(wire.database)):
         for method, path, body in (("POST", "networks", {"network": {"name": "late"}}),
                                    ("PUT", f"networks/{network['id']}", {"network": {"name": "late"}}),
                                    ("DELETE", f"networks/{network['id']}", None)):

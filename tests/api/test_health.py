@@ -16,6 +16,7 @@ from naas_sdn.rest import health
 from tests.api.described import misfits
 from tests.api.wire import Wire
 from tests.support.fleet import until
+from tests.support.locked import path_of
 
 
 def ask(wire: Wire, path: str) -> tuple[int, Any]:
@@ -45,11 +46,12 @@ def test_it_is_ready_while_the_loop_turns(wire: Wire) -> None:
     assert "no sign of life for 6" in told["reasons"][0]
 
 
-def test_a_database_that_cannot_be_read(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read(sqlite_wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PATIENCE", 0.05)
+    wire = sqlite_wire
     with wire.database.write() as session:
         heartbeats.beat(session, heartbeats.DISPATCHER)
-    with sqlite3.connect(wire.path) as other:
+    with sqlite3.connect(path_of(wire.database)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         wire.database.close()
         other.execute("BEGIN EXCLUSIVE")

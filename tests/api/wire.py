@@ -2,17 +2,17 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sqlalchemy import select
 from webob import Request
 
 from naas_sdn import config
 from naas_sdn.db.migrations import migrate
+from naas_sdn.db.rows import Row
 from naas_sdn.db.session import Database
 from naas_sdn.plugins.registry import load_plugins
 from naas_sdn.rest.resources import BY_PATH
@@ -47,10 +47,8 @@ class Answer:
 class Wire:
     """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
 
-    def __init__(self, path: Path, *, openflow: Mapping[str, Any] | None = None, **plugins: Any) -> None:
-        url = f"sqlite:///{path}"
+    def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, **plugins: Any) -> None:
         migrate(url)
-        self.path = path
         self.database = Database(url)
         conf = config.load(files=[])
         for name, value in plugins.items():
@@ -115,6 +113,7 @@ class Wire:
         return network
 
     def dump(self) -> list[str]:
-        """The whole database but its tokens, as SQL."""
-        with sqlite3.connect(self.path) as connection:
-            return [line for line in connection.iterdump() if '"tokens"' not in line]
+        """The rows of all tables but tokens."""
+        with self.database.read() as session:
+            return [f"{table.name}: {row}" for table in Row.metadata.sorted_tables if table.name != "tokens"
+                    for row in sorted(map(str, session.execute(select(table))))]

@@ -1,9 +1,8 @@
-"""A migrated SQLite database, and the service's operations on it without HTTP."""
+"""A migrated database, and the service's operations on it without HTTP."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from naas_sdn import config
@@ -18,9 +17,8 @@ ADMIN = Context("operator", "tests", frozenset({"admin"}))
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Database]:
-    """The database in this file."""
-    url = f"sqlite:///{path}"
+def opened(url: str) -> Iterator[Database]:
+    """The database, migrated, until the end."""
     migrate(url)
     database = Database(url)
     try:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from naas_sdn.db.session import Database
+
 HOLD = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
@@ -16,6 +18,10 @@ sys.stdin.read()
 connection.execute("ROLLBACK")
 connection.close()
 """
+
+
+def path_of(database: Database) -> Path:
+    return Path(database.url.removeprefix("sqlite:///"))
 
 
 @contextmanager

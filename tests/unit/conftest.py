@@ -13,8 +13,14 @@ from tests.support.database import Cloud, opened  # noqa: E402
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with opened(tmp_path / "naas.db") as made:
+def database(url: str) -> Iterator[Database]:
+    with opened(url) as made:
+        yield made
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    with opened(f"sqlite:///{tmp_path}/naas.db") as made:
         yield made
 
 

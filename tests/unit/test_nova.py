@@ -64,8 +64,7 @@ def server() -> Iterator[Nova]:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    url = f"sqlite:///{tmp_path / 'naas.db'}"
+def cloud(url: str) -> Iterator[Cloud]:
     migrate(url)
     database = Database(url, announcing=True)
     yield Cloud(database)
@@ -232,8 +231,7 @@ def test_many_are_told_in_batches(cloud: Cloud, server: Nova, announcer: nova.An
         assert list(session.scalars(select(ComputeLookRow))) == []
 
 
-def test_nothing_is_kept_for_a_nova_that_nobody_asked_for(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'naas.db'}"
+def test_nothing_is_kept_for_a_nova_that_nobody_asked_for(url: str) -> None:
     migrate(url)
     database = Database(url)
     cloud = Cloud(database)

@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from naas_sdn.db import postgresql
 from naas_sdn.errors import ConfigurationError
 
 SQLITE = "sqlite:///"
@@ -25,9 +26,13 @@ def migrate(url: str) -> None:
 
     Raises ConfigurationError when the database cannot be used, or is of a later version.
     """
+    where = postgresql.parse(url)
     try:
+        if where is not None:
+            postgresql.require_order(where)
         if url.startswith(SQLITE):
             Path(url.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         command.upgrade(alembic_config(url), "head")
     except (OSError, SQLAlchemyError, CommandError) as error:
-        raise ConfigurationError(f"[database] connection {url}: {error}") from error
+        shown = url if where is None else where.render_as_string()
+        raise ConfigurationError(f"[database] connection {shown}: {error}") from error

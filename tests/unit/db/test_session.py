@@ -1,8 +1,7 @@
-"""A database that another process holds: who waits, how long, and that nobody else does."""
+"""A SQLite database that another process holds: who waits, how long, and that nobody else does."""
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -12,13 +11,7 @@ from naas_sdn import runtime
 from naas_sdn.db.rows import KeyRow
 from naas_sdn.db.session import FOREVER, Database
 from naas_sdn.errors import ServiceUnavailable
-from tests.support.locked import locked
-
-
-def path_of(database: Database) -> Path:
-    """Of a database that is in use."""
-    assert keys(database) == 0
-    return Path(database.url.removeprefix("sqlite:///"))
+from tests.support.locked import locked, path_of
 
 
 def keys(database: Database) -> int:
@@ -26,7 +19,9 @@ def keys(database: Database) -> int:
         return session.query(KeyRow).count()
 
 
-def test_others_run_while_a_transaction_waits(database: Database) -> None:
+def test_others_run_while_a_transaction_waits(sqlite_database: Database) -> None:
+    database = sqlite_database
+    assert keys(database) == 0
     with locked(path_of(database)):
         ticks: list[float] = []
         stop = runtime.Signal()
@@ -44,7 +39,9 @@ def test_others_run_while_a_transaction_waits(database: Database) -> None:
     assert len(ticks) > 20
 
 
-def test_one_behind_another_that_waits_is_refused_in_time(database: Database) -> None:
+def test_one_behind_another_that_waits_is_refused_in_time(sqlite_database: Database) -> None:
+    database = sqlite_database
+    assert keys(database) == 0
     with locked(path_of(database)):
         first = runtime.spawn(write_a_key, database, FOREVER)
         runtime.sleep()
@@ -55,7 +52,9 @@ def test_one_behind_another_that_waits_is_refused_in_time(database: Database) ->
     assert keys(database) == 1
 
 
-def test_a_patient_one_is_let_in_when_the_other_is_done(database: Database) -> None:
+def test_a_patient_one_is_let_in_when_the_other_is_done(sqlite_database: Database) -> None:
+    database = sqlite_database
+    assert keys(database) == 0
     with locked(path_of(database)):
         waiting = [runtime.spawn(write_a_key, database, FOREVER) for _ in range(5)]
         runtime.sleep(0.1)
@@ -64,7 +63,8 @@ def test_a_patient_one_is_let_in_when_the_other_is_done(database: Database) -> N
     assert keys(database) == 5
 
 
-def test_a_database_that_fails_in_a_transaction_leaves_nothing(database: Database) -> None:
+def test_a_database_that_fails_in_a_transaction_leaves_nothing(sqlite_database: Database) -> None:
+    database = sqlite_database
     with pytest.raises(ServiceUnavailable, match="no such table") as caught, database.write() as session:
         session.add(KeyRow())
         session.flush()

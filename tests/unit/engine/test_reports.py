@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from naas_sdn.db.session import Database, Session
 from naas_sdn.engine import reports
 from naas_sdn.engine.reports import Reports
 from tests.support.fleet import until
-from tests.support.locked import locked
+from tests.support.locked import locked, path_of
 
 
 def error(name: str) -> Callable[[Session], None]:
@@ -25,10 +24,11 @@ def told(database: Database) -> set[str]:
         return set(status.errors_of(session, "port", map(str, range(100))))
 
 
-def test_nothing_is_lost_while_the_database_is_held(database: Database) -> None:
+def test_nothing_is_lost_while_the_database_is_held(sqlite_database: Database) -> None:
+    database = sqlite_database
     made = Reports(database)
     assert told(database) == set()
-    with locked(Path(database.url.removeprefix("sqlite:///"))):
+    with locked(path_of(database)):
         for number in range(50):
             made.put(error(str(number)), lambda: None)
         runtime.sleep(0.1)
