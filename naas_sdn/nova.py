@@ -59,8 +59,7 @@ class Announcer:
             return False
         if batch.events:
             self._post(batch.events)
-        with self._database.write() as session:
-            announcements.done(session, batch)
+        self._database.transact(lambda session: announcements.done(session, batch))
         return True
 
 

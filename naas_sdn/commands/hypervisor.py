@@ -28,9 +28,9 @@ hypervisor.add_command(prepare)
 def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None,  # noqa: PLR0917
         availability_zone: str) -> None:
     """Register a hypervisor."""
-    with open_database(conf).write() as session:
-        row = hypervisors.register(session, name, datapath_id, vtep, certificate, availability_zone)
-        click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
+    row = open_database(conf).transact(
+        lambda session: hypervisors.register(session, name, datapath_id, vtep, certificate, availability_zone))
+    click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
 
 
 @hypervisor.command("list")
@@ -59,5 +59,4 @@ def show(conf: ConfigOpts, name: str) -> None:
 @click.argument("name")
 def remove(conf: ConfigOpts, name: str) -> None:
     """Forget one; refused while something is plugged there."""
-    with open_database(conf).write() as session:
-        hypervisors.remove(session, name)
+    open_database(conf).transact(lambda session: hypervisors.remove(session, name))

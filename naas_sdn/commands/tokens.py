@@ -23,8 +23,7 @@ def token() -> None:
 def create(conf: ConfigOpts, project: str, user: str, roles: tuple[str, ...], days: int) -> None:
     """Make a token and print its secret, which is stored nowhere."""
     database = open_database(conf)
-    with database.write() as session:
-        _, secret = tokens.issue(session, project, user, roles, days * 86400)
+    _, secret = database.transact(lambda session: tokens.issue(session, project, user, roles, days * 86400))
     click.echo(secret)
 
 
@@ -43,6 +42,4 @@ def list_(conf: ConfigOpts) -> None:
 @click.argument("identifier")
 def revoke(conf: ConfigOpts, identifier: str) -> None:
     """End a token, by its id."""
-    database = open_database(conf)
-    with database.write() as session:
-        tokens.revoke(session, identifier)
+    open_database(conf).transact(lambda session: tokens.revoke(session, identifier))

@@ -11,6 +11,7 @@ import click
 from naas_sdn.commands.options import configured, open_database
 from naas_sdn.config import ConfigOpts
 from naas_sdn.db import checks
+from naas_sdn.db.session import Session
 from naas_sdn.errors import ConfigurationError
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.service import hypervisors
@@ -52,10 +53,13 @@ def repair(conf: ConfigOpts, host: str | None, timeout: float, dry_run: bool) ->
 def _ask(conf: ConfigOpts, host: str | None, timeout: float, mend: bool, tell: Callable[[str], str]) -> int:
     """The exit status. Raises ConfigurationError when no controller answers, HypervisorNotFound."""
     database = open_database(conf)
-    with database.write() as session:
+
+    def ask(session: Session) -> dict[str, str]:
         hosts = ([hypervisors.by_name(session, host).name] if host is not None
                  else [row.name for row in hypervisors.listed(session) if row.alive])
-        asked = checks.ask(session, hosts, mend)
+        return checks.ask(session, hosts, mend)
+
+    asked = database.transact(ask)
     differs = False
     deadline = time.monotonic() + timeout
     left = {identifier: name for name, identifier in asked.items()}
@@ -66,8 +70,7 @@ def _ask(conf: ConfigOpts, host: str | None, timeout: float, mend: bool, tell: C
             differs |= _show(left.pop(identifier), answer, tell)
         if not answers:
             time.sleep(LOOK)
-    with database.write() as session:
-        checks.forget(session, asked.values())
+    database.transact(lambda session: checks.forget(session, asked.values()))
     if left:
         raise ConfigurationError(f"No controller has answered for {', '.join(left.values())} within {timeout:g} s; "
                                  f"is `naas-sdn serve` running on this database?")

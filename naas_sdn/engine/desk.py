@@ -14,6 +14,7 @@ from naas_sdn.engine.audit import subject
 from naas_sdn.engine.difference import Difference, What
 from naas_sdn.engine.engine import Engine
 from naas_sdn.engine.session import Inspection
+from naas_sdn.errors import ServiceUnavailable
 from naas_sdn.pipeline.program import Name
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Desk:
             runtime.sleep(POLL)
             try:
                 self.step()
+            except ServiceUnavailable as error:
+                LOG.warning("operators' questions are read again in %s s: %s", POLL, error)
             except Exception:
                 LOG.exception("operators' questions are read again in %s s", POLL)
 
@@ -58,8 +61,7 @@ class Desk:
     def answer(self, identifier: str, difference: Difference | None) -> None:
         """None: the switch is not connected."""
         text = {"connected": False} if difference is None else self._described(difference)
-        with self._database.write() as session:
-            checks.answer(session, identifier, text)
+        self._database.transact(lambda session: checks.answer(session, identifier, text))
 
     def _described(self, difference: Difference) -> dict[str, Any]:
         faults = list(difference.faults())

@@ -201,8 +201,8 @@ class Engine:
         """Raises PolicyNotAuthorized all the same: the switch is let in when the register has reached the model."""
         says = Description.parse(identity.description)
         try:
-            with self._database.write() as session:
-                hypervisors.register(session, says.name, f"{identity.datapath_id:x}", says.vtep or "", None)
+            self._database.transact(lambda session: hypervisors.register(
+                session, says.name, f"{identity.datapath_id:x}", says.vtep or "", None))
         except errors.NaasError as error:
             raise errors.PolicyNotAuthorized(f"Datapath {identity.datapath_id:016x} at {identity.address} says it is "
                                              f"{identity.description!r}: {error}") from error

@@ -17,6 +17,7 @@ from naas_sdn.db.counters import Metric, Reading
 from naas_sdn.db.session import FOREVER, Database
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Switch
+from naas_sdn.errors import ServiceUnavailable
 from naas_sdn.model.store import Key, View
 from naas_sdn.pipeline.program import Meter, Police
 from naas_sdn.pipeline.tables import Table
@@ -44,7 +45,7 @@ class Ledger:
             for switch in self._switches():
                 try:
                     self.book(switch)
-                except (Disconnected, TimeoutError) as error:
+                except (Disconnected, TimeoutError, ServiceUnavailable) as error:
                     LOG.info("no counters of %s: %s", switch.host, error)
                 except Exception:
                     LOG.exception("counters of %s are read again in %s s", switch.host, self._interval)
@@ -52,8 +53,7 @@ class Ledger:
     def book(self, switch: Switch) -> None:
         """One reading of one switch."""
         readings = [*self._traffic(switch), *self._drops(switch)]
-        with self._database.write(FOREVER) as session:
-            counters.book(session, readings)
+        self._database.transact(lambda session: counters.book(session, readings), FOREVER)
 
     def _traffic(self, switch: Switch) -> Iterator[Reading]:
         flows = self._counting_flows(switch.host)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from naas_sdn import runtime
 from naas_sdn.db.session import FOREVER, Database, Session
@@ -45,9 +47,7 @@ class Reports:
         while self._waiting:
             batch = list(islice(self._waiting, 1 if alone else BATCH))
             try:
-                with self._database.write(FOREVER) as session:
-                    for report, _ in batch:
-                        report(session)
+                self._database.transact(partial(_write, batch), FOREVER)
             except ServiceUnavailable as error:
                 LOG.warning("%d reports wait: %s", len(self._waiting), error)
                 runtime.sleep(RETRY)
@@ -65,6 +65,11 @@ class Reports:
             # A lock that nobody waits for gives no turn to others.
             runtime.sleep()
         self._writing = False
+
+
+def _write(batch: Iterable[tuple[Report, Any]], session: Session) -> None:
+    for report, _ in batch:
+        report(session)
 
 
 def _later(again: Callable[[], None]) -> None:

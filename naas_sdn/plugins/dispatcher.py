@@ -13,7 +13,8 @@ from typing import Protocol
 
 from naas_sdn import runtime
 from naas_sdn.db import heartbeats, journal, load, status
-from naas_sdn.db.session import FOREVER, Database
+from naas_sdn.db.session import FOREVER, Database, Session
+from naas_sdn.errors import ServiceUnavailable
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
 
@@ -90,10 +91,14 @@ class Outbox:
         self.deliver()
 
     def _report(self, keys: Iterable[Key], reason: str | None) -> None:
-        with self._database.write(FOREVER) as session:
-            for key in keys:
+        known = list(keys)
+
+        def work(session: Session) -> None:
+            for key in known:
                 kind = "port" if key.kind == "vif" else key.kind
                 status.report_error(session, kind, key.id, self._plugin.name, reason)
+
+        self._database.transact(work, FOREVER)
 
 
 class Dispatcher:
@@ -125,6 +130,9 @@ class Dispatcher:
             try:
                 self.step()
                 self._beat()
+            except ServiceUnavailable as error:
+                LOG.warning("the journal is read again in %s s: %s", POLL, error)
+                runtime.sleep(POLL)
             except Exception:
                 LOG.exception("the journal is read again in %s s", POLL)
                 runtime.sleep(POLL)
@@ -136,8 +144,7 @@ class Dispatcher:
 
     def _beat(self) -> None:
         if time.monotonic() >= self._beat_at:
-            with self._database.write(FOREVER) as session:
-                heartbeats.beat(session, heartbeats.DISPATCHER)
+            self._database.transact(lambda session: heartbeats.beat(session, heartbeats.DISPATCHER), FOREVER)
             self._beat_at = time.monotonic() + BEAT
 
     def step(self) -> None:
@@ -157,5 +164,4 @@ class Dispatcher:
         for outbox in self._outboxes:
             outbox.put(changes)
         self._position = entries[-1].position
-        with self._database.write(FOREVER) as session:
-            journal.trim(session, self._position)
+        self._database.transact(lambda session: journal.trim(session, self._position), FOREVER)

@@ -1,7 +1,11 @@
-"""One controller for every collection: shape in, service, shape out. One transaction a request."""
+"""One controller for every collection: shape in, service, shape out. One transaction a request.
+
+A transaction that meets another is run again, so each run gets attributes of its own: the service may change them.
+"""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from naas_sdn.db.session import Database, Session
@@ -50,11 +54,13 @@ class Controller:
             if not isinstance(requested, list) or not requested:
                 raise HTTPBadRequest("Resources required")
             many = [self._for_create(context, item) for item in requested]
-            with self._database.write(request_id=context.request_id) as session:
-                return {plural: [self._resource.create(session, context, item, parent) for item in many]}
+            return {plural: self._database.transact(
+                lambda session: [self._resource.create(session, context, deepcopy(item), parent) for item in many],
+                request_id=context.request_id)}
         attributes = self._for_create(context, _wrapped(body, member))
-        with self._database.write(request_id=context.request_id) as session:
-            return {member: self._resource.create(session, context, attributes, parent)}
+        return {member: self._database.transact(
+            lambda session: self._resource.create(session, context, deepcopy(attributes), parent),
+            request_id=context.request_id)}
 
     def made(self, content: dict[str, Any]) -> list[str]:
         """The ids in the answer of `create`."""
@@ -67,14 +73,19 @@ class Controller:
         if self.collection.envelope in body and self.collection.member not in body:
             raise HTTPBadRequest("Bulk operation not supported")
         attributes = self._for_update(_wrapped(body, self.collection.member))
-        with self._database.write(request_id=context.request_id) as session:
+
+        def work(session: Session) -> dict[str, Any]:
             self._match(session, context, identifier, revision, parent)
-            return {self.collection.member: self._resource.update(session, context, identifier, attributes, parent)}
+            return self._resource.update(session, context, identifier, deepcopy(attributes), parent)
+
+        return {self.collection.member: self._database.transact(work, request_id=context.request_id)}
 
     def delete(self, context: Context, identifier: str, revision: int | None, parent: Parent) -> None:
-        with self._database.write(request_id=context.request_id) as session:
+        def work(session: Session) -> None:
             self._match(session, context, identifier, revision, parent)
             self._resource.delete(session, context, identifier, parent)
+
+        self._database.transact(work, request_id=context.request_id)
 
     def act(self, context: Context, identifier: str, name: str, action: Action, body: Any,  # noqa: PLR0917
             parent: Parent) -> dict[str, Any]:
@@ -90,8 +101,9 @@ class Controller:
             attributes = action.body(body)
         except Invalid as error:
             raise HTTPBadRequest(f"Invalid input for {name}. Reason: {error}.") from error
-        with self._database.write(request_id=context.request_id) as session:
-            return operation(session, context, identifier, {**attributes, **parent})
+        return self._database.transact(
+            lambda session: operation(session, context, identifier, deepcopy({**attributes, **parent})),
+            request_id=context.request_id)
 
     def _for_create(self, context: Context, given: Any) -> dict[str, Any]:
         given = self._known(given)

@@ -31,8 +31,7 @@ class TagController:
             return None
         wanted = [] if method == "DELETE" else _valid(BODY, body())["tags"]
         change = self._resource.add if method == "POST" else self._resource.replace
-        with self._database.write() as session:
-            tags = change(session, context, identifier, wanted, revision)
+        tags = self._database.transact(lambda session: change(session, context, identifier, wanted, revision))
         return (204, None) if method == "DELETE" else (200, {"tags": tags})
 
     def one(self, context: Context, method: str, identifier: str, tag: str,
@@ -45,11 +44,10 @@ class TagController:
             with self._database.read() as session:
                 self._resource.require(session, context, identifier, tag)
             return 204, None
-        with self._database.write() as session:
-            if method == "PUT":
-                self._resource.add(session, context, identifier, [tag], revision)
-                return 201, None
-            self._resource.remove(session, context, identifier, tag, revision)
+        if method == "PUT":
+            self._database.transact(lambda session: self._resource.add(session, context, identifier, [tag], revision))
+            return 201, None
+        self._database.transact(lambda session: self._resource.remove(session, context, identifier, tag, revision))
         return 204, None
 
 
