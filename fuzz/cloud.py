@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from naas_sdn import runtime
 from naas_sdn.engine.contract import Dump, FlowCount, Punt
@@ -12,7 +13,7 @@ from naas_sdn.engine.engine import Engine
 from naas_sdn.pipeline.program import Delta, Meter, Name
 from naas_sdn.southbound import codec
 from tests.support import topologies
-from tests.support.database import opened
+from tests.support.database import made
 
 WIDEST = 2
 """Ports above which a network is wide here."""
@@ -77,7 +78,7 @@ def facts() -> topologies.Facts:
 @contextmanager
 def running() -> Iterator[Engine]:
     """hv1 and hv2 are connected."""
-    with tempfile.TemporaryDirectory() as directory, opened(f"sqlite:///{directory}/naas.db") as database:
+    with tempfile.TemporaryDirectory() as directory, made(Path(directory) / "naas.db") as database:
         engine = Engine(database, topologies.apps(), codec.add_flow, widest=WIDEST)
         engine.apply(facts())
         links = {"vxlan0": topologies.TUNNEL_PORT, **{f"tap{n}": 10 + n for n in (11, 12, 13, 21, 31, 41)}}

@@ -20,6 +20,7 @@ from typing import Any
 from fuzz.kind import Kind, Take
 from fuzz.mutation import Seed, mutate
 from naas_sdn import runtime
+from naas_sdn.db.migrations import migrate
 from naas_sdn.rest.resources import COLLECTIONS
 from tests.api.wire import Wire
 
@@ -154,7 +155,8 @@ class Application:
         self._directory = tempfile.TemporaryDirectory()
         self._asked = 0
         self._path = Path(self._directory.name) / "cloud.db"
-        self._wire = wire = Wire(f"sqlite:///{self._path}")
+        migrate(url := f"sqlite:///{self._path}")
+        self._wire = wire = Wire(url)
         network = wire.network(who="admin")
         port = wire.make("ports", "admin", network_id=network["id"])
         self._names = tuple((name.encode(), real.encode()) for name, real in (

@@ -1,6 +1,7 @@
 """Databases of both kinds, each test's own."""
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,11 +25,27 @@ def postgresql() -> Iterator[Cluster]:
         made.close()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema, to copy: migrating takes longer than most tests."""
+    from naas_sdn.db.migrations import migrate  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp("template") / "naas.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated: Path, tmp_path: Path) -> str:
+    """Of a migrated file of its own."""
+    return f"sqlite:///{shutil.copy(migrated, tmp_path / 'naas.db')}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Of a database of its own; not always migrated yet."""
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of a migrated database of its own."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/naas.db"
+        yield request.getfixturevalue("sqlite_url")
     else:
         cluster: Cluster = request.getfixturevalue("postgresql")
         with cluster.database() as made:

@@ -61,6 +61,9 @@ class _Api:
             path = request.path_info
         except UnicodeDecodeError as error:
             raise HTTPBadRequest("The path is not UTF-8.") from error
+        if "\0" in path:
+            # No identifier has one, and PostgreSQL's driver raises ValueError for it.
+            raise HTTPBadRequest("The path has a NUL.")
         if path in ("", "/"):
             return _only(request, "GET") or faults.respond(200, _versions(request))
         if path.rstrip("/") == "/healthcheck":

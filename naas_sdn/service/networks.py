@@ -23,7 +23,16 @@ from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, visible
+from naas_sdn.service.rows import (
+    READER,
+    any_of,
+    change,
+    find_rows,
+    require_admin,
+    require_owner,
+    standard,
+    visible,
+)
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "shared", "port_security_enabled", "isolated",
@@ -116,7 +125,7 @@ class Networks:
         conditions = []
         if "provider:segmentation_id" in query.filters and context.is_admin:
             conditions.append(NetworkRow.id.in_(select(TunnelKeyRow.network_id).where(
-                TunnelKeyRow.key.in_(query.filters["provider:segmentation_id"]))))
+                any_of(TunnelKeyRow.key, query.filters["provider:segmentation_id"]))))
         for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
             if name in query.filters and only not in query.filters[name]:
                 return []

@@ -138,7 +138,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
         statement = statement.where(clause)
     for name, values in query.filters.items():
         if name in column:
-            statement = statement.where(_any_of(column[name], values))
+            statement = statement.where(any_of(column[name], values))
     order = [(_ordered(column[name]), descending) for name, descending in query.sorts if name in column]
     order.append((row_class.id, False))
     if query.marker is not None:
@@ -159,15 +159,15 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
 
 
 def _ordered(column: Any) -> ColumnElement[Any]:
-    """What sorts and compares as the column does, but is never NULL or a truth value."""
+    """What sorts and compares as the column does, but is never NULL, which comes first, or a truth value."""
     if isinstance(column.type, Boolean):
         return cast(column, Integer)
     # A subquery is of a row that must be there, such as a VIF's port.
     known = isinstance(column, ScalarSelect) or not column.nullable
-    return column if known else func.coalesce(column, "")
+    return column if known else func.coalesce(column, -1 if isinstance(column.type, Integer) else "")
 
 
-def _any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:
+def any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:
     """A value of another type than the column's equals nothing; not every database would say so."""
     clause: ColumnElement[bool] = column.in_([value for value in values if isinstance(value, column.type.python_type)])
     return or_(clause, column.is_(None)) if None in values else clause

@@ -4,7 +4,6 @@ from naas_sdn import runtime
 runtime.start()
 
 from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
@@ -19,9 +18,9 @@ def wire(url: str) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def sqlite_wire(tmp_path: Path) -> Iterator[Wire]:
+def sqlite_wire(sqlite_url: str) -> Iterator[Wire]:
     """On a file that others can hold."""
-    with Wire(f"sqlite:///{tmp_path}/naas.db") as made:
+    with Wire(sqlite_url) as made:
         yield made
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import event
 
 from tests.api.wire import GONE, Wire
+from tests.support.statements import statements
 
 
 def names(wire: Wire, query: str) -> list[str]:
@@ -146,15 +146,9 @@ def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: s
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface=f"tap{number}")
 
     def cost() -> tuple[int, int]:
-        statements: list[str] = []
-
-        def count(connection: object, cursor: object, statement: str, *rest: object) -> None:
-            statements.append(statement)
-
-        event.listen(wire.database._reader, "before_cursor_execute", count)
-        answer = wire.ask("GET", collection, who="admin")
-        event.remove(wire.database._reader, "before_cursor_execute", count)
-        return len(next(iter(answer.body.values()))), len(statements)
+        with statements() as heard:
+            answer = wire.ask("GET", collection, who="admin")
+        return len(next(iter(answer.body.values()))), len(heard)
 
     furnish(1)
     few, cheap = cost()

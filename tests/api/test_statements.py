@@ -6,13 +6,13 @@ import pytest
 from tests.api.wire import Wire
 from tests.support.statements import statements
 
-AUTHENTICATION = 3
-"""BEGIN, the read lock, the token."""
+AUTHENTICATION = 1
+"""The token."""
 
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_creating_a_port(wire: Wire, others: int) -> None:
-    """BEGIN; the network, the quota, its subnets, a MAC that is free, the highest address; the key, the network's next
+    """The network, the quota, its subnets, a MAC that is free, the highest address; the key, the network's next
     number, the port, its address, the journal. However many ports there are."""
     network = wire.network()
     for _ in range(others):
@@ -20,13 +20,13 @@ def test_creating_a_port(wire: Wire, others: int) -> None:
     wire.token("alice")
     with statements() as heard:
         wire.make("ports", network_id=network["id"])
-    assert len(heard) == AUTHENTICATION + 11, heard
+    assert len(heard) == AUTHENTICATION + 10, heard
     assert sum(statement.startswith("SELECT") for statement in heard) == 6, heard
 
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_plugging_a_port(wire: Wire, others: int) -> None:
-    """BEGIN; the port with all that is its own, the quota, the hypervisor, its VIFs; the port, the VIF, the journal;
+    """The port with all that is its own, the quota, the hypervisor, its VIFs; the port, the VIF, the journal;
     errors to show. However many VIFs there are."""
     network = wire.network()
     for number in range(others):
@@ -34,23 +34,23 @@ def test_plugging_a_port(wire: Wire, others: int) -> None:
     port = wire.make("ports", "admin", network_id=network["id"])
     with statements() as heard:
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 9, heard
+    assert len(heard) == AUTHENTICATION + 8, heard
 
 
 def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
-    """Both together; only BEGIN is needed once and the port need not be read."""
+    """Both together; only the port need not be read."""
     network = wire.network()
     wire.token("admin")
     with statements() as heard:
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 18, heard
+    assert len(heard) == AUTHENTICATION + 17, heard
 
 
 def test_deleting_a_plugged_port(wire: Wire) -> None:
-    """BEGIN; the port with all that is its own, its subnet; five tables, the journal and tags; who has the gateway's
+    """The port with all that is its own, its subnet; five tables, the journal and tags; who has the gateway's
     address."""
     network = wire.network()
     port = wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")["port_id"]
     with statements() as heard:
         assert wire.ask("DELETE", f"ports/{port}", who="admin").status == 204
-    assert len(heard) == AUTHENTICATION + 11, heard
+    assert len(heard) == AUTHENTICATION + 10, heard

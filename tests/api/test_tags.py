@@ -269,7 +269,7 @@ def test_what_a_port_with_tags_costs(wire: Wire, tags: list[str]) -> None:
     network = wire.network()["id"]
     with statements() as heard:
         wire.make("ports", network_id=network, tags=tags)
-    assert len(heard) == AUTHENTICATION + 11 + bool(tags), heard
+    assert len(heard) == AUTHENTICATION + 10 + bool(tags), heard
 
 
 @pytest.mark.parametrize("collection", TAGGED)

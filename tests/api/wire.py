@@ -11,7 +11,6 @@ from sqlalchemy import select
 from webob import Request
 
 from naas_sdn import config
-from naas_sdn.db.migrations import migrate
 from naas_sdn.db.rows import Row
 from naas_sdn.db.session import Database
 from naas_sdn.plugins.registry import load_plugins
@@ -47,8 +46,9 @@ class Answer:
 class Wire:
     """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
 
-    def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, **plugins: Any) -> None:
-        migrate(url)
+    def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, registered: bool = False,
+                 **plugins: Any) -> None:
+        """On a database that has the schema. `registered`: the hypervisors are, by another on this database."""
         self.database = Database(url)
         conf = config.load(files=[])
         for name, value in plugins.items():
@@ -59,6 +59,8 @@ class Wire:
         served = resources(chosen, conf)
         self.app = application(self.database, served, chosen, conf)
         self._tokens: dict[str, str] = {}
+        if registered:
+            return
         with self.database.write() as session:
             hypervisors.register(session, "hv1", "1", "192.0.2.1", None)
             hypervisors.register(session, "hv2", "2", "192.0.2.2", None)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from naas_sdn import config
@@ -18,13 +19,21 @@ ADMIN = Context("operator", "tests", frozenset({"admin"}))
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    """The database, migrated, until the end."""
-    migrate(url)
+    """A database that has the schema, until the end."""
     database = Database(url)
     try:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def made(path: Path) -> Iterator[Database]:
+    """A new one, in this file."""
+    url = f"sqlite:///{path}"
+    migrate(url)
+    with opened(url) as database:
+        yield database
 
 
 class Cloud:

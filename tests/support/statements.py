@@ -10,11 +10,12 @@ from sqlalchemy import Engine, event
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Those of every database, BEGIN and PRAGMA too."""
+    """Those of every database, but what begins a transaction: each begins in its own way."""
     heard: list[str] = []
 
     def hear(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        heard.append(statement)
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            heard.append(statement)
 
     event.listen(Engine, "before_cursor_execute", hear)
     try:

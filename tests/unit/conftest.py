@@ -4,7 +4,6 @@ from naas_sdn import runtime
 runtime.start()
 
 from collections.abc import Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
@@ -19,8 +18,8 @@ def database(url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
-    with opened(f"sqlite:///{tmp_path}/naas.db") as made:
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    with opened(sqlite_url) as made:
         yield made
 
 

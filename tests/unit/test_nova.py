@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from naas_sdn import config, nova, runtime
 from naas_sdn.db import announcements, status
-from naas_sdn.db.migrations import migrate
 from naas_sdn.db.rows import ComputeLookRow
 from naas_sdn.db.session import Database
 from naas_sdn.service import plugging
@@ -65,7 +64,6 @@ def server() -> Iterator[Nova]:
 
 @pytest.fixture
 def cloud(url: str) -> Iterator[Cloud]:
-    migrate(url)
     database = Database(url, announcing=True)
     yield Cloud(database)
     database.close()
@@ -232,7 +230,6 @@ def test_many_are_told_in_batches(cloud: Cloud, server: Nova, announcer: nova.An
 
 
 def test_nothing_is_kept_for_a_nova_that_nobody_asked_for(url: str) -> None:
-    migrate(url)
     database = Database(url)
     cloud = Cloud(database)
     port = machine(cloud)
