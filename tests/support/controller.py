@@ -19,11 +19,11 @@ READY = 30
 
 
 class Controller:
-    """`naas-sdn serve`, its SQLite database and log in `directory`, switches expected on `openflow` (HOST, PORT)."""
+    """`naas-sdn serve`, its log in `directory`, switches expected on `openflow` (HOST, PORT)."""
 
     def __init__(self, directory: Path, openflow: tuple[str, int], workers: int = 0,
-                 options: Mapping[str, str] | None = None) -> None:
-        """`options`: more of them, by environment (OS_GROUP__OPTION)."""
+                 options: Mapping[str, str] | None = None, database: str | None = None) -> None:
+        """`options`: more of them, by environment (OS_GROUP__OPTION). `database`: its URL; a file in `directory`."""
         self._options = dict(options or {})
         self.source: Path | None = None
         """Where the package is that is run next; None: here."""
@@ -36,7 +36,7 @@ class Controller:
         self._forgiven: list[str] = []
         self.config.write_text(f"""\
 [database]
-connection = sqlite:///{directory}/naas.db
+connection = {database or f'sqlite:///{directory}/naas.db'}
 [api]
 host = 127.0.0.1
 port = {self.port}
