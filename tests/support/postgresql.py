@@ -29,6 +29,8 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "of
             "listen_addresses": "", "max_connections": "200", "shared_buffers": "64MB", "max_wal_size": "2GB",
             "max_prepared_transactions": "2", "logging_collector": "off"}
 TEMPLATE = "naas_template"
+USER = "naas"
+"""Who owns the databases, and may do nothing else."""
 
 
 class Cluster:
@@ -48,12 +50,13 @@ class Cluster:
             shutil.chown(self._directory, self._user)
         self._process: subprocess.Popen[bytes] | None = None
         self._names = count(1)
-        self._run("initdb", "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
+        self.run("initdb", "-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C",
                   "--no-sync")
         self.start()
+        self.execute(f"CREATE ROLE {USER} LOGIN")
 
-    def url(self, name: str) -> str:
-        return URL.create("postgresql+psycopg2", username="postgres", database=name,
+    def url(self, name: str, user: str = USER) -> str:
+        return URL.create("postgresql+psycopg2", username=user, database=name,
                           query={"host": str(self._directory)}).render_as_string()
 
     def start(self) -> None:
@@ -84,7 +87,7 @@ class Cluster:
 
     def execute(self, *statements: str) -> None:
         """As the superuser, each by itself."""
-        engine = create_engine(self.url("postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        engine = create_engine(self.url("postgres", "postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             for statement in statements:
                 connection.execute(text(statement))
@@ -93,7 +96,7 @@ class Cluster:
     def database(self, *, empty: bool = False) -> Iterator[str]:
         """The URL of a new database, migrated unless `empty`; it is dropped at the end."""
         name = f"naas_{next(self._names)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {'template0' if empty else self._template()}")
+        self.execute(f"CREATE DATABASE {name} OWNER {USER} TEMPLATE {'template0' if empty else self._template()}")
         try:
             yield self.url(name)
         finally:
@@ -106,15 +109,17 @@ class Cluster:
             known = connection.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :name"),
                                       {"name": TEMPLATE})
         if not known:
-            self.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
+            self.execute(f"CREATE DATABASE {TEMPLATE} OWNER {USER} TEMPLATE template0")
             migrate(self.url(TEMPLATE))
         return TEMPLATE
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str, given: str = "") -> str:
+        """What one of PostgreSQL's programs prints, `given` this. Raises RuntimeError."""
         done = subprocess.run(self._command(program, *arguments), capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+                              input=given)
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr[-2000:]}")
+        return done.stdout
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         """One that ends with this process, whatever ends that."""

@@ -12,11 +12,12 @@ from sqlalchemy import text
 
 from naas_sdn import runtime
 from naas_sdn.db import journal
+from naas_sdn.db.load import load_all
 from naas_sdn.db.migrations import migrate
 from naas_sdn.db.rows import HeartbeatRow, KeyRow, NetworkRow, QosPolicyRow, now
 from naas_sdn.db.session import TRIES, Database, Session
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
-from tests.support.database import opened
+from tests.support.database import Cloud, opened
 from tests.support.postgresql import Cluster
 
 
@@ -227,6 +228,30 @@ def test_a_password_is_not_told() -> None:
         migrate("postgresql://naas:secret@127.0.0.1:1/naas")
     assert "secret" not in str(caught.value)
     assert "naas:***@127.0.0.1:1/naas" in str(caught.value)
+
+
+def test_a_dump_is_restored_whole(postgresql: Cluster) -> None:
+    """Into a cluster whose transactions have other numbers: what is in the journal is looked at again at the most."""
+    fresh = Cluster()
+    try:
+        with postgresql.database() as url, opened(url) as database:
+            cloud = Cloud(database)
+            network, _ = cloud.network()
+            cloud.port(network, "hv1")
+            with database.read() as session:
+                before = dict(load_all(session))
+            dump = postgresql.run("pg_dump", "--dbname", url.replace("+psycopg2", ""))
+        with fresh.database(empty=True) as url:
+            fresh.run("psql", "-q", "-v", "ON_ERROR_STOP=1", url.replace("+psycopg2", ""), given=dump)
+            with opened(url) as database:
+                with database.read() as session:
+                    assert dict(load_all(session)) == before
+                    start = journal.last(session)
+                with database.write() as session:
+                    policy(session, "new")
+                assert entries(database, start)[-1:] == ["new"]
+    finally:
+        fresh.close()
 
 
 def test_two_who_migrate_at_once(postgresql: Cluster, tmp_path: Path) -> None:
