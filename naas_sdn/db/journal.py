@@ -16,12 +16,12 @@ from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
 from naas_sdn.db.rows import (
     AllocationRow,
-    BandwidthLimitRow,
     HypervisorRow,
     JournalRow,
     NetworkRow,
     PortRow,
     QosPolicyRow,
+    QosRuleRow,
     RouterInterfaceRow,
     RouteRow,
     RouterRow,
@@ -85,7 +85,7 @@ def subject(row: Row) -> tuple[str, str] | None:
             return "route", row.id
         case QosPolicyRow():
             return "qos_policy", row.id
-        case BandwidthLimitRow():
+        case QosRuleRow():
             return "qos_policy", row.policy_id
         case _:
             return None

@@ -10,11 +10,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
 from naas_sdn.db.rows import (
     AllocationRow,
-    BandwidthLimitRow,
     HypervisorRow,
     NetworkRow,
     PortRow,
     QosPolicyRow,
+    QosRuleRow,
     RouteRow,
     RouterRow,
     SubnetRow,
@@ -104,12 +104,14 @@ def route(row: RouteRow) -> Route:
 
 
 def qos_policy(row: QosPolicyRow) -> QosPolicy:
-    limits = {rule.direction: _limit(rule) for rule in row.rules}
-    return QosPolicy(row.id, limits.get("egress"), limits.get("ingress"))
+    rules = {(rule.type, rule.direction): rule for rule in row.rules}
+    limits = {key: _limit(rule, 1) for key, rule in rules.items() if rule.type == "bandwidth_limit"}
+    return QosPolicy(row.id, limits.get(("bandwidth_limit", "egress")), limits.get(("bandwidth_limit", "ingress")))
 
 
-def _limit(rule: BandwidthLimitRow) -> RateLimit:
-    return RateLimit(rule.max_kbps, rule.max_burst_kbps or max(1, round(rule.max_kbps * BURST)))
+def _limit(rule: QosRuleRow, unit: int) -> RateLimit:
+    """In `unit`s of the rule's own."""
+    return RateLimit(rule.value * unit, rule.burst * unit or max(1, round(rule.value * unit * BURST)))
 
 
 def load(session: Session, keys: Iterable[Key]) -> dict[Key, Fact | None]:

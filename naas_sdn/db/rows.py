@@ -210,20 +210,24 @@ class QosPolicyRow(Owned):
     __tablename__ = "qos_policies"
     shared: Mapped[bool] = mapped_column(default=False)
     is_default: Mapped[bool] = mapped_column(default=False)
-    rules: Mapped[list[BandwidthLimitRow]] = relationship(
-        back_populates="policy", cascade="all, delete-orphan", order_by="BandwidthLimitRow.direction")
+    rules: Mapped[list[QosRuleRow]] = relationship(
+        back_populates="policy", cascade="all, delete-orphan", order_by="QosRuleRow.type, QosRuleRow.direction")
 
 
-class BandwidthLimitRow(Row):
-    """kbit/s; egress is what the machine sends."""
+class QosRuleRow(Row):
+    """A rule of any type (service/qos_kinds.py): `value` and `burst` in its units, `direction` empty where it has none.
 
-    __tablename__ = "qos_bandwidth_limit_rules"
-    __table_args__ = (UniqueConstraint("policy_id", "direction"),)
+    egress is what the machine sends.
+    """
+
+    __tablename__ = "qos_rules"
+    __table_args__ = (UniqueConstraint("policy_id", "type", "direction"),)
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     policy_id: Mapped[str] = mapped_column(ForeignKey("qos_policies.id"))
-    direction: Mapped[str] = mapped_column(String(8))
-    max_kbps: Mapped[int]
-    max_burst_kbps: Mapped[int] = mapped_column(default=0)
+    type: Mapped[str] = mapped_column(String(32))
+    direction: Mapped[str] = mapped_column(String(8), default="")
+    value: Mapped[int]
+    burst: Mapped[int] = mapped_column(default=0)
     policy: Mapped[QosPolicyRow] = relationship(back_populates="rules")
 
 

@@ -107,6 +107,20 @@ def integer(low: int, high: int) -> Type:
     return convert
 
 
+def one_of(*values: int) -> Type:
+    """Integers, also in strings."""
+    number = integer(min(values), max(values))
+    text = {"type": "string", "pattern": "^-?[0-9]{1,20}$"}
+
+    @described({"anyOf": [{"enum": list(values)}, text]}, {"enum": list(values)})
+    def convert(value: Any) -> int:
+        if (found := number(value)) not in values:
+            raise Invalid(f"{shown(value)} is not in {list(values)}")
+        return int(found)
+
+    return convert
+
+
 @described({"type": "string", "pattern": f"^{UUID.pattern}$", "examples": [SOME_ID]},
            {"type": "string", "format": "uuid", "examples": [SOME_ID]})
 def uuid(value: Any) -> str:

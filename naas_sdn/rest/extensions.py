@@ -24,7 +24,7 @@ _ALIASES = {
     "port-security": ("Port Security", "Whether a port's addresses are verified."),
     "project-id": ("project_id field enabled", "project_id beside tenant_id."),
     "provider": ("Provider Network", "What realises a network; read by operators."),
-    "qos": ("Quality of Service", "Policies of bandwidth limits."),
+    "qos": ("Quality of Service", "Policies of rules for what ports send and receive."),
     "qos-bw-limit-direction": ("Direction for QoS bandwidth limit rule", "Limits in both directions."),
     "qos-rule-type-details": ("Details of QoS rule types", "The parameters of each type of rule."),
     "qos-rules-alias": ("Ability to access QoS rules by their own id", "Rules without their policy's id."),

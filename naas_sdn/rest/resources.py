@@ -17,10 +17,12 @@ from naas_sdn.rest.attributes import (
     list_of,
     mac,
     nullable,
+    one_of,
     record,
     string,
     uuid,
 )
+from naas_sdn.service.qos_kinds import KINDS, Kind
 
 A = Attribute
 TEXT = string(255)
@@ -94,13 +96,16 @@ BINDING = record({"host": TEXT, "vif_type": TEXT, "vnic_type": TEXT, "status": T
                   "vif_details": free_record})
 NUMBER = integer(-1, 2**31 - 1)
 USE = record({"limit": NUMBER, "used": INT32, "reserved": INT32})
-LIMIT = (
-    A("id", TEXT, "FS"),
-    A("direction", choice("egress", "ingress"), "CUFS", "egress"),
-    A("max_kbps", integer(1, 2**31 - 1), "C!UFS"),
-    A("max_burst_kbps", INT32, "CUFS", 0),
-    A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
-)
+
+
+def _rule(kind: Kind) -> tuple[Attribute, ...]:
+    """The attributes of a QoS rule."""
+    value = one_of(*kind.values) if kind.values else integer(kind.low, kind.high)
+    burst = (A(kind.burst, integer(0, kind.high), "CUFS", 0),) if kind.burst else ()
+    direction = (A("direction", choice(*kind.directions), "CUFS", kind.directions[0]),) if kind.directions else ()
+    return (A("id", TEXT, "FS"), A(kind.value, value, "C!UFS"), *burst, *direction,
+            A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"))
+
 
 COLLECTIONS = (
     Collection("networks", "network", (
@@ -260,8 +265,10 @@ COLLECTIONS = (
         A("rules", list_of(free_record)),
         *TIMES,
     )),
-    Collection("qos/policies/bandwidth_limit_rules", "bandwidth_limit_rule", LIMIT, parent="policy_id"),
-    Collection("qos/alias_bandwidth_limit_rules", "alias_bandwidth_limit_rule", LIMIT, verbs="UD"),
+    *(Collection(f"qos/policies/{kind.member}s", kind.member, _rule(kind), parent="policy_id")
+      for kind in KINDS.values()),
+    *(Collection(f"qos/alias_{kind.member}s", f"alias_{kind.member}", _rule(kind), verbs="UD")
+      for kind in KINDS.values()),
     Collection("qos/rule_types", "rule_type", (
         A("type", TEXT, "F"), A("drivers", list_of(free_record)),
         A("all_supported", boolean, "F"), A("all_rules", boolean, "F"),

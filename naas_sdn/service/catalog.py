@@ -16,8 +16,9 @@ from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
 from naas_sdn.service.ports import Ports
-from naas_sdn.service.qos import AliasedBandwidthLimits, BandwidthLimits, Policies
-from naas_sdn.service.qos_rule_types import RuleTypes
+from naas_sdn.service.qos import Policies
+from naas_sdn.service.qos_kinds import KINDS
+from naas_sdn.service.qos_rules import AliasedRules, Rules, RuleTypes
 from naas_sdn.service.quotas import Quotas
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
@@ -50,7 +51,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),
         "qos/policies": Tagged(Policies(plugins), QosPolicyRow),
-        "qos/policies/bandwidth_limit_rules": BandwidthLimits(plugins),
-        "qos/alias_bandwidth_limit_rules": AliasedBandwidthLimits(BandwidthLimits(plugins)),
+        **{f"qos/policies/{kind.member}s": Rules(kind, plugins) for kind in KINDS.values()},
+        **{f"qos/alias_{kind.member}s": AliasedRules(Rules(kind, plugins)) for kind in KINDS.values()},
         "qos/rule_types": RuleTypes(plugins.l2.name),
     }

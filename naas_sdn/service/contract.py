@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
+from naas_sdn.errors import HTTPMethodNotAllowed
+
 Attributes = dict[str, Any]
 
 
@@ -79,3 +81,27 @@ class Resource(Protocol):
 
     def find(self, session: Session, context: Context, query: Query,
              parent: Mapping[str, str]) -> list[Attributes]: ...
+
+
+class Refusing:
+    """A resource's operations for the verbs that its collection has not (rest/resources.py): each refuses.
+
+    A class of it has those that there are.
+    """
+
+    __slots__ = ()
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return {}
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise HTTPMethodNotAllowed("None can be made here.")
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        raise HTTPMethodNotAllowed("None can be changed here.")
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        raise HTTPMethodNotAllowed("None can be deleted here.")

@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import AgentRow, HypervisorRow
-from naas_sdn.errors import AvailabilityZoneNotFound, PolicyNotAuthorized
-from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.errors import AvailabilityZoneNotFound
+from naas_sdn.service.contract import Attributes, Context, Query, Refusing
 
 _UP = func.max(cast(AgentRow.admin_state_up, Integer))
 _ZONES = select(HypervisorRow.availability_zone, _UP).join(AgentRow, AgentRow.host == HypervisorRow.name).group_by(
@@ -35,23 +35,10 @@ def require(session: Session, hints: Collection[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class AvailabilityZones:
+class AvailabilityZones(Refusing):
     """Everybody may list them. `resources`: of what kinds."""
 
     resources: tuple[str, ...]
-    actions: Mapping[str, Action] = field(default_factory=dict)
-
-    def create(self, session: Session, context: Context, attributes: Attributes,
-               parent: Mapping[str, str]) -> Attributes:
-        raise PolicyNotAuthorized("create_availability_zone is disallowed by policy: a hypervisor is added with its "
-                                  "zone.")
-
-    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
-               parent: Mapping[str, str]) -> Attributes:
-        raise PolicyNotAuthorized("update_availability_zone is disallowed by policy: it is its hypervisors'.")
-
-    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
-        raise PolicyNotAuthorized("delete_availability_zone is disallowed by policy: it ends with its hypervisors.")
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
         raise AvailabilityZoneNotFound(identifier)

@@ -161,62 +161,6 @@ def test_routes_are_pairwise_and_show_what_they_do(wire: Wire) -> None:
     assert wire.ask("DELETE", f"subnets/{first['subnets'][0]}").error == "SubnetInUse"
 
 
-def test_qos_policies_and_their_rules(wire: Wire) -> None:
-    policy = wire.make("qos/policies", "admin", name="slow", shared=True)
-    path = f"qos/policies/{policy['id']}/bandwidth_limit_rules"
-    rule = wire.ask("POST", path, {"bandwidth_limit_rule": {"max_kbps": "1000"}}, who="admin")
-    assert rule.status == 201
-    made = rule.body["bandwidth_limit_rule"]
-    assert (made["max_kbps"], made["max_burst_kbps"], made["direction"]) == (1000, 0, "egress")
-    again = wire.ask("POST", path, {"bandwidth_limit_rule": {"max_kbps": 1}}, who="admin")
-    assert (again.status, again.error) == (409, "QoSRulesConflict")
-    other = wire.make("qos/policies", "admin")
-    astray = f"qos/policies/{other['id']}/bandwidth_limit_rules/{made['id']}"
-    for method, body in (("GET", None), ("PUT", {"bandwidth_limit_rule": {"max_kbps": 5}}), ("DELETE", None)):
-        assert wire.ask(method, astray, body, who="admin").status == 404
-    port = wire.make("ports", network_id=wire.network()["id"], qos_policy_id=policy["id"])
-    assert port["qos_policy_id"] == policy["id"]
-    assert wire.ask("DELETE", f"qos/policies/{policy['id']}", who="admin").error == "QosPolicyInUse"
-    assert wire.ask("PUT", f"ports/{port['id']}", {"port": {"qos_policy_id": None}}).status == 200
-    assert wire.ask("DELETE", f"{path}/{made['id']}", who="admin").status == 204
-    assert wire.ask("DELETE", f"qos/policies/{policy['id']}", who="admin").status == 204
-
-
-def test_a_rule_by_its_own_id(wire: Wire) -> None:
-    """Seen and changed as through its policy, by nobody else."""
-    policy = wire.make("qos/policies", "admin")
-    rule = wire.ask("POST", f"qos/policies/{policy['id']}/bandwidth_limit_rules",
-                    {"bandwidth_limit_rule": {"max_kbps": 1000}}, who="admin").body["bandwidth_limit_rule"]
-    for path in (f"qos/alias_bandwidth_limit_rules/{rule['id']}", f"qos/alias-bandwidth-limit-rules/{rule['id']}"):
-        assert wire.ask("GET", path, who="admin").body == {"alias_bandwidth_limit_rule": rule}
-        change = {"alias_bandwidth_limit_rule": {"max_kbps": 2000}}
-        for method, body in (("GET", None), ("PUT", change), ("DELETE", None)):
-            answer = wire.ask(method, path, body)
-            assert (answer.status, answer.error) == (404, "QosRuleNotFound")
-    assert wire.ask("PUT", path, change, who="admin").body == {"alias_bandwidth_limit_rule": {**rule, "max_kbps": 2000}}
-    shown = wire.ask("GET", f"qos/policies/{policy['id']}", who="admin").body["policy"]
-    assert [item["max_kbps"] for item in shown["rules"]] == [2000]
-    assert shown["revision_number"] > policy["revision_number"]
-    assert wire.ask("GET", "qos/alias_bandwidth_limit_rules").body == {"alias_bandwidth_limit_rules": []}
-    assert wire.ask("DELETE", path, who="admin").status == 204
-    assert wire.ask("GET", f"qos/policies/{policy['id']}", who="admin").body["policy"]["rules"] == []
-
-
-def test_the_types_of_rules(wire: Wire) -> None:
-    listed = {"rule_types": [{"type": "bandwidth_limit"}]}
-    for path in ("qos/rule-types", "qos/rule_types?all_supported=true", "qos/rule-types?all_rules=True&limit=1"):
-        assert wire.ask("GET", path).body == listed
-    assert wire.ask("GET", "qos/rule-types?type=dscp_marking").body == {"rule_types": []}
-    assert wire.ask("GET", "qos/rule-types/bandwidth_limit").body == {"rule_type": {"type": "bandwidth_limit"}}
-    shown = wire.ask("GET", "qos/rule-types/bandwidth_limit", who="admin").body["rule_type"]
-    [driver] = shown["drivers"]
-    assert driver["name"] == "openflow"
-    assert {item["parameter_name"] for item in driver["supported_parameters"]} == {
-        "max_kbps", "max_burst_kbps", "direction"}
-    assert wire.ask("GET", "qos/rule-types/nothing").error == "QosRuleTypeNotFound"
-    assert wire.ask("POST", "qos/rule-types", {"rule_type": {"type": "mine"}}).status == 405
-
-
 def test_statistics_of_what_never_sent_are_zero(wire: Wire) -> None:
     network = wire.network()
     port = wire.make("ports", network_id=network["id"])
