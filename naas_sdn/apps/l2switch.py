@@ -152,7 +152,7 @@ class L2Switch:
             port = here[0]
             policy = policy_of(view, port, network)
             copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
-            local.extend((Fork(copy),) if policy is not None and policy.ingress is not None else copy)
+            local.extend((Fork(copy),) if policy is not None and policy.limits_ingress else copy)
         where = match({NET: network.key}, eth_dst=MULTICAST)
         # Measured once for all hypervisors, and last: one that is too large ends there.
         yield Flow(Table.COPY, 100, where, (*local, *self._sized, Resubmit(Table.FLOOD)))

@@ -18,6 +18,8 @@ class Metric(StrEnum):
     OUT = "out"
     LIMIT_IN = "limit_in"           # dropped by the rate limit
     LIMIT_OUT = "limit_out"
+    LIMIT_PPS_IN = "limit_pps_in"   # dropped by the packet rate limit
+    LIMIT_PPS_OUT = "limit_pps_out"
     LIMIT_PUNT = "limit_punt"       # not sent to the controller: too many
     LIMIT_ANSWER = "limit_answer"   # not answered by the tables: too many
     INTERFACE_IN = "interface_in"   # lost by the switch at the machine's interface

@@ -37,8 +37,11 @@ from naas_sdn.model.values import (
     Subnet,
 )
 
+LARGEST_RATE = 2**32 - 1
+"""That a meter can have (OpenFlow 1.3.5 section 7.3.4.4)."""
+
 BURST = 0.3
-"""Part of a second's worth that a bit-rate limit lets through at once; TCP starves on less (measured)."""
+"""Part of a second's worth that a limit lets through at once; TCP starves on less (measured)."""
 
 GATEWAY_MAC = 0xFA163F000000
 """Base of the MACs of gateways; the subnet's key makes it unique. A router's interface on the gateway's address has
@@ -105,13 +108,19 @@ def route(row: RouteRow) -> Route:
 
 def qos_policy(row: QosPolicyRow) -> QosPolicy:
     rules = {(rule.type, rule.direction): rule for rule in row.rules}
-    limits = {key: _limit(rule, 1) for key, rule in rules.items() if rule.type == "bandwidth_limit"}
-    return QosPolicy(row.id, limits.get(("bandwidth_limit", "egress")), limits.get(("bandwidth_limit", "ingress")))
+    bits = {direction: _limit(rules.get(("bandwidth_limit", direction)), 1) for direction in ("egress", "ingress")}
+    packets = {direction: _limit(rules.get(("packet_rate_limit", direction)), 1000) for direction in bits}
+    mark = rules.get(("dscp_marking", ""))
+    return QosPolicy(row.id, bits["egress"], bits["ingress"], packets["egress"], packets["ingress"],
+                     mark.value if mark is not None else None)
 
 
-def _limit(rule: QosRuleRow, unit: int) -> RateLimit:
-    """In `unit`s of the rule's own."""
-    return RateLimit(rule.value * unit, rule.burst * unit or max(1, round(rule.value * unit * BURST)))
+def _limit(rule: QosRuleRow | None, unit: int) -> RateLimit | None:
+    """`unit`: how many of the limit's the rule's are."""
+    if rule is None:
+        return None
+    rate, burst = rule.value * unit, rule.burst * unit or max(1, round(rule.value * unit * BURST))
+    return RateLimit(min(rate, LARGEST_RATE), min(burst, LARGEST_RATE))
 
 
 def load(session: Session, keys: Iterable[Key]) -> dict[Key, Fact | None]:

@@ -25,7 +25,8 @@ from naas_sdn.pipeline.tables import Table
 LOG = logging.getLogger(__name__)
 
 POLICED = {Police.PUNT: Metric.LIMIT_PUNT, Police.FROM: Metric.LIMIT_OUT, Police.TO: Metric.LIMIT_IN,
-           Police.ANSWER: Metric.LIMIT_ANSWER}
+           Police.ANSWER: Metric.LIMIT_ANSWER, Police.FROM_PACKETS: Metric.LIMIT_PPS_OUT,
+           Police.TO_PACKETS: Metric.LIMIT_PPS_IN}
 
 
 class Ledger:

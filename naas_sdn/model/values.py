@@ -75,7 +75,7 @@ DHCP_SERVICE = "network:dhcp"
 class Attachment:
     """A VIF: the interface of a hypervisor that a port is plugged to.
 
-    `slot` is a number below 65536 leased on that hypervisor (meters, conntrack zone); `plugging` counts plugs and
+    `slot` is a number below 32768 leased on that hypervisor (meters, conntrack zone); `plugging` counts plugs and
     returns of the interface, so that an acknowledgement names which one it is for.
     """
 
@@ -124,7 +124,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """kbit/s and kbit, as seen from the machine: egress is what it sends."""
+    """kbit/s and kbit, or packets a second and packets."""
 
     rate: int
     burst: int
@@ -132,9 +132,18 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class QosPolicy:
+    """As seen from the machine: egress is what it sends. `dscp` marks that, 0 to 63."""
+
     id: str
     egress: RateLimit | None = None
     ingress: RateLimit | None = None
+    egress_packets: RateLimit | None = None
+    ingress_packets: RateLimit | None = None
+    dscp: int | None = None
+
+    @property
+    def limits_ingress(self) -> bool:
+        return self.ingress is not None or self.ingress_packets is not None
 
 
 @dataclass(frozen=True, slots=True)

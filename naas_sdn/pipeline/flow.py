@@ -25,7 +25,8 @@ def _ipv4(value: int) -> str:
 _TEXT: dict[str, Callable[[int], str]] = {
     "in_port": str, "metadata": hex, "tun_id": hex, "tun_src": _ipv4, "tun_dst": _ipv4,
     "eth_src": _mac, "eth_dst": _mac, "eth_type": "0x{:04x}".format, "vlan_vid": "0x{:04x}".format,
-    "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "nw_ttl": str, "icmp_type": str, "icmp_code": str,
+    "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
+    "icmp_type": str, "icmp_code": str,
     "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str,
     "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
     **{f"reg{number}": hex for number in range(16)}, "xreg4": hex,

@@ -13,10 +13,12 @@ from naas_sdn.pipeline.flow import Flow
 class Police(IntEnum):
     """What a port's meters are for."""
 
-    PUNT = 0    # what it may send to the controller
-    FROM = 1    # what it may send
-    TO = 2      # what it may receive
-    ANSWER = 3  # what the tables answer it
+    PUNT = 0            # what it may send to the controller
+    FROM = 1            # the bits it may send
+    TO = 2              # the bits it may receive
+    ANSWER = 3          # what the tables answer it
+    FROM_PACKETS = 4    # the packets it may send
+    TO_PACKETS = 5      # the packets it may receive
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,11 @@ class Meter:
 
     @staticmethod
     def numbered(slot: int, use: Police) -> int:
-        """Slots are below 65536, and so numbers below the 262144 that Open vSwitch's userspace datapath takes."""
-        return slot * 4 + use
+        """Slots are below 32768, and so numbers below the 262144 that Open vSwitch's userspace datapath takes.
+
+        The first four uses fill the lower half. The others came later, in the upper half: nothing was renumbered.
+        """
+        return slot * 4 + use if use < Police.FROM_PACKETS else (1 << 17) + slot * 2 + use - Police.FROM_PACKETS
 
 
 @dataclass(frozen=True, slots=True)

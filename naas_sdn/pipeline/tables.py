@@ -22,12 +22,14 @@ class Table(IntEnum):
     NEXT_HOP = 55     # HOP -> destination MAC
     L2 = 60           # NET and destination MAC -> OUT
     FROM_COUNT = 62   # what a port sent
-    FROM_QOS = 64     # the rate a port may send
+    FROM_QOS = 64     # the rate a port may send, and its DSCP mark
+    FROM_PACKETS = 65  # the packets a second of a port that has a bit rate too
     COPY = 66         # broadcast and multicast -> one copy a receiver
     FLOOD = 67        # resubmitted to: one copy for every hypervisor with the network
     TO_ACL = 70       # no packet returns to its sender
     TO_COUNT = 80     # what a port received
     TO_QOS = 84       # the rate a port may receive
+    TO_PACKETS = 85   # the packets a second of a port that has a bit rate too
     OUTPUT = 90       # OUT -> local port or tunnel
     TUNNEL_OUT = 92   # what fits, to the tunnel port
     TOO_LARGE = 93    # a datapath flow of its own, so that it is counted
@@ -114,7 +116,9 @@ RETURNS = frozenset((Table.MEMBER, Table.FLOOD))
 
 SKIPS: dict[Table, Table] = {
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
+    Table.FROM_QOS: Table.COPY,     # one limit at most
     Table.COPY: Table.TO_ACL,
+    Table.TO_QOS: Table.OUTPUT,
 }
 """Where a miss goes when it is not the next table."""
 

@@ -26,6 +26,7 @@ _ALIASES = {
     "provider": ("Provider Network", "What realises a network; read by operators."),
     "qos": ("Quality of Service", "Policies of rules for what ports send and receive."),
     "qos-bw-limit-direction": ("Direction for QoS bandwidth limit rule", "Limits in both directions."),
+    "qos-pps": ("QoS packet rate limit rule", "Limits of packets a second."),
     "qos-rule-type-details": ("Details of QoS rule types", "The parameters of each type of rule."),
     "qos-rules-alias": ("Ability to access QoS rules by their own id", "Rules without their policy's id."),
     "qos-default": ("QoS default policy", "A policy marked as a project's default."),

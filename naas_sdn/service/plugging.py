@@ -27,7 +27,7 @@ TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
 """How Nova and libvirt name an interface: "tap" and the first 11 characters of the port's UUID."""
 
 INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
-LAST_SLOT = 65535
+LAST_SLOT = 32767
 BRIDGE = "br-int"
 """The integration bridge; its own interface has its name."""
 VNIC_TYPE = "normal"

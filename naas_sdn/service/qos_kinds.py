@@ -39,10 +39,10 @@ class Kind:
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (
     Kind("bandwidth_limit", "max_kbps", low=1, burst="max_burst_kbps", directions=BOTH, enforced=True),
     Kind("dscp_marking", "dscp_mark", values=(
-        0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56)),
+        0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56), enforced=True),
     Kind("minimum_bandwidth", "min_kbps", directions=BOTH),
     Kind("minimum_packet_rate", "min_kpps", directions=(*BOTH, "any")),
-    Kind("packet_rate_limit", "max_kpps", low=1, burst="max_burst_kpps", directions=BOTH),
+    Kind("packet_rate_limit", "max_kpps", low=1, burst="max_burst_kpps", directions=BOTH, enforced=True),
 )}
 """By name, as /qos/rule-types shows them. DSCP marks: those that RFC 2474, 2597, 3246 and 5865 name."""
 

@@ -10,8 +10,9 @@ from naas_sdn.db.rows import CounterRow, PortRow
 from naas_sdn.service.contract import Attributes
 
 DROPS = {
-    "rate_limit_in": Metric.LIMIT_IN, "rate_limit_out": Metric.LIMIT_OUT, "punt_limit": Metric.LIMIT_PUNT,
-    "answer_limit": Metric.LIMIT_ANSWER, "interface_in": Metric.INTERFACE_IN, "interface_out": Metric.INTERFACE_OUT,
+    "rate_limit_in": (Metric.LIMIT_IN, Metric.LIMIT_PPS_IN), "rate_limit_out": (Metric.LIMIT_OUT, Metric.LIMIT_PPS_OUT),
+    "punt_limit": (Metric.LIMIT_PUNT,), "answer_limit": (Metric.LIMIT_ANSWER,),
+    "interface_in": (Metric.INTERFACE_IN,), "interface_out": (Metric.INTERFACE_OUT,),
 }
 """What the answer calls them."""
 
@@ -29,6 +30,6 @@ def total(session: Session, about: Attributes, ports: ColumnElement[bool]) -> At
     return {"statistics": {
         **about, "bytes_in": octets[Metric.IN], "packets_in": packets[Metric.IN],
         "bytes_out": octets[Metric.OUT], "packets_out": packets[Metric.OUT],
-        "dropped_packets": {name: packets[metric] for name, metric in DROPS.items()},
+        "dropped_packets": {name: sum(packets[metric] for metric in metrics) for name, metrics in DROPS.items()},
         "updated_at": max(times).strftime("%Y-%m-%dT%H:%M:%SZ") if times else None,
     }}

@@ -40,7 +40,8 @@ MONITOR_ABBREVIATED = 3
 _OXM, _NXM1, _PACKET_REGISTERS = 0x8000, 0x0001, 0x8001
 FIELDS: dict[str, tuple[int, int, int]] = {
     "in_port": (_OXM, 0, 4), "metadata": (_OXM, 2, 8), "eth_dst": (_OXM, 3, 6), "eth_src": (_OXM, 4, 6),
-    "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "nw_proto": (_OXM, 10, 1), "ip_src": (_OXM, 11, 4),
+    "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "ip_dscp": (_OXM, 8, 1),
+    "nw_proto": (_OXM, 10, 1), "ip_src": (_OXM, 11, 4),
     "ip_dst": (_OXM, 12, 4), "tcp_src": (_OXM, 13, 2), "tcp_dst": (_OXM, 14, 2), "udp_src": (_OXM, 15, 2),
     "udp_dst": (_OXM, 16, 2), "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
     "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),

@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from naas_sdn.db.counters import Metric, Reading, book
+from naas_sdn.db.load import load
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import QosPolicy, RateLimit
 from naas_sdn.service.qos_kinds import KINDS, Kind
 from tests.api.wire import GONE, Answer, Wire
 
@@ -189,6 +193,31 @@ def test_a_policy_goes_with_its_rules(wire: Wire) -> None:
     assert wire.ask("DELETE", f"qos/policies/{policy['id']}", who="admin").status == 204
     for kind in KINDS.values():
         assert [*wire.ask("GET", f"qos/alias_{kind.member}s", who="admin").body.values()] == [[]]
+
+
+def test_what_the_data_plane_is_told(wire: Wire) -> None:
+    """kbit/s and packets a second, the burst a part of a second's where none is given; what is too much is cut."""
+    policy = wire.make("qos/policies", "admin")
+    for name, rule in (("bandwidth_limit", {"max_kbps": 1000, "max_burst_kbps": 50}),
+                       ("bandwidth_limit", {"max_kbps": 1000, "direction": "ingress"}),
+                       ("packet_rate_limit", {"max_kpps": 2, "max_burst_kpps": 1}),
+                       ("packet_rate_limit", {"max_kpps": 2**31 - 1, "direction": "ingress"}),
+                       ("dscp_marking", {"dscp_mark": 46}), ("minimum_bandwidth", {"min_kbps": 5})):
+        assert post(wire, policy, KINDS[name], **rule).status == 201
+    key = Key("qos_policy", policy["id"])
+    with wire.database.read() as session:
+        assert load(session, [key]) == {key: QosPolicy(
+            policy["id"], RateLimit(1000, 50), RateLimit(1000, 300), RateLimit(2000, 1000),
+            RateLimit(2**32 - 1, 2**32 - 1), 46)}
+
+
+def test_both_limits_are_one_number_of_drops(wire: Wire) -> None:
+    port = wire.make("ports", network_id=wire.network()["id"])["id"]
+    with wire.database.write() as session:
+        book(session, [Reading(port, "hv1", Metric.LIMIT_OUT, 0, 5), Reading(port, "hv1", Metric.LIMIT_PPS_OUT, 0, 7),
+                       Reading(port, "hv1", Metric.LIMIT_PPS_IN, 0, 2)])
+    dropped = wire.ask("GET", f"ports/{port}/statistics").body["statistics"]["dropped_packets"]
+    assert (dropped["rate_limit_out"], dropped["rate_limit_in"]) == (12, 2)
 
 
 def test_the_types_of_rules(wire: Wire) -> None:

@@ -150,6 +150,20 @@ def limited() -> Facts:
     yield from vm(13, 1, 1, security=False)
 
 
+def marked() -> Facts:
+    """A machine with limits of bits and packets and a DSCP mark, one with a mark, one with a limit of packets."""
+    yield from hypervisor(1)
+    bits, packets = RateLimit(10_000, 3_000), RateLimit(2_000, 600)
+    for policy in (QosPolicy("both", bits, bits, packets, packets, 46), QosPolicy("mark", dscp=10),
+                   QosPolicy("packets", egress_packets=packets, ingress_packets=packets)):
+        yield Key("qos_policy", policy.id), policy
+    yield from network(1)
+    yield from subnet(1)
+    yield from vm(11, 1, 1, qos="both")
+    yield from vm(12, 1, 1, qos="mark")
+    yield from vm(13, 1, 1, qos="packets", security=False)
+
+
 def layer2() -> Facts:
     """No subnets: machines bring their own addresses."""
     for number in (1, 2):
@@ -160,4 +174,5 @@ def layer2() -> Facts:
     yield from vm(13, 1, 2, ())
 
 
-ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2)}
+ALL = {topology.__name__: topology for topology in (
+    one_network, two_tenants, routed, isolated, limited, marked, layer2)}

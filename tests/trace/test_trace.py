@@ -62,6 +62,12 @@ class Cloud:
         self._trace(attachment.host, f"in_port={attachment.interface},{packet}", outcome, large)
         return outcome
 
+    def trace(self, number: int, packet: str) -> str:
+        """As Open vSwitch tells it."""
+        attachment = self.compiler.store.fact(Key("vif", f"port{number}"))
+        return self.switches[attachment.host].appctl("ofproto/trace", "--names", "br-int",
+                                                     f"in_port={attachment.interface},{packet}")
+
     def from_tunnel(self, host: str, source: str, tunnel: int, packet: str) -> Outcome:
         outcome = Outcome()
         self._trace(host, f"in_port=vxlan0,tun_src={source},tun_dst=10.200.0.{host[2:]},tun_id={tunnel},{packet}",
@@ -280,6 +286,21 @@ def test_limits_meter_only_the_limited_port(clouds: dict[str, Cloud]) -> None:
     assert cloud.send(11, icmp(11, 12)).delivered == ["tap12"]
     assert cloud.send(12, icmp(12, 11)).delivered == ["tap11"]
     assert sorted(cloud.send(12, icmp(12, 11, dl_dst=BROADCAST)).delivered) == ["tap11", "tap13"]
+
+
+def test_marks_and_limits_of_packets_are_the_port_s_own(clouds: dict[str, Cloud]) -> None:
+    cloud = clouds["marked"]
+    for source, mark, meters in ((11, 46, [45, 131094, 131099]), (12, 10, [131099]), (13, None, [131098, 46, 131095])):
+        target = 11 if source == 13 else 13
+        outcome = cloud.send(source, icmp(source, target, nw_tos="0"))
+        assert outcome.delivered == [f"tap{target}"]
+        text = cloud.trace(source, icmp(source, target, nw_tos="1"))
+        assert re.findall(r"^ *meter:(\d+)$", text, re.M) == list(map(str, meters))
+        # The two bits below the mark are ECN's.
+        marked = re.findall(r"set_field:(\d+)->nw_tos_shifted|set_field:(\d+)->ip_dscp", text)
+        assert [int(a or b) for a, b in marked] == ([] if mark is None else [mark])
+    for packet in (icmp(11, 12, dl_dst=BROADCAST), arp(11, "10.1.0.99")):
+        assert sorted(cloud.send(11, packet).delivered) == ["tap12", "tap13"]
 
 
 def test_without_port_security_a_port_may_send_what_it_likes_but_no_tags(clouds: dict[str, Cloud]) -> None:
