@@ -3,6 +3,7 @@
     NaasError                        500
       BadRequest                     400  malformed or contradictory input
         InvalidInput                 400  a value that cannot be used, says which and why
+          InvalidSubnetServiceType   400
         InvalidIpForNetwork          400
         InvalidIpForSubnet           400
         OutOfBoundsAllocationPool    400
@@ -41,6 +42,10 @@ class HTTPBadRequest(BadRequest):
 
 
 class InvalidInput(BadRequest):
+    pass
+
+
+class InvalidSubnetServiceType(InvalidInput):
     pass
 
 
@@ -193,6 +198,14 @@ class AddressScopeNotFound(NotFound):
     noun = "Address scope"
 
 
+class TrunkNotFound(NotFound):
+    noun = "Trunk"
+
+
+class SubPortNotFound(NotFound):
+    noun = "SubPort"
+
+
 class RouterInterfaceNotFound(NotFound):
     noun = "Router interface"
 
@@ -234,6 +247,38 @@ class PortBindingError(Conflict):
 
 
 class ServicePortInUse(Conflict):
+    pass
+
+
+class ParentPortInUse(Conflict):
+    """It is bound, or a trunk's parent already."""
+
+
+class TrunkPortInUse(Conflict):
+    pass
+
+
+class DuplicateSubPort(Conflict):
+    pass
+
+
+class SubPortMtuGreaterThanTrunkPortMtu(Conflict):
+    pass
+
+
+class PortInUseAsTrunkParent(Conflict):
+    pass
+
+
+class PortInUseAsSubPort(Conflict):
+    pass
+
+
+class TrunkInUse(Conflict):
+    pass
+
+
+class TrunkDisabled(Conflict):
     pass
 
 
@@ -279,6 +324,10 @@ class IpAddressAlreadyAllocated(Conflict):
 
 class IpAddressGenerationFailure(Conflict):
     pass
+
+
+class IpAddressGenerationFailureNoMatchingSubnet(IpAddressGenerationFailure):
+    """None of the network's subnets serves the port's device owner."""
 
 
 class GatewayConflictWithAllocationPools(Conflict):

@@ -33,8 +33,8 @@ from naas_sdn.db.rows import (
 
 UNSEEN = frozenset((
     "name", "description", "created_at", "updated_at", "revision_number", "shared", "next_number", "is_default",
-    "allocation_pools", "subnetpool_id", "acknowledged", "refusal", "alive", "profile", "vnic_type", "host_id",
-    "source", "unplugged", "availability_zone", "availability_zone_hints",
+    "allocation_pools", "subnetpool_id", "service_types", "acknowledged", "refusal", "alive", "profile", "vnic_type",
+    "host_id", "source", "unplugged", "availability_zone", "availability_zone_hints",
 ))
 """Columns that no flow depends on. A port's `name` is one: host names come from the address."""
 

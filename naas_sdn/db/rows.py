@@ -75,6 +75,8 @@ class SubnetRow(Owned):
     dns_nameservers: Mapped[list[Any]]
     host_routes: Mapped[list[Any]]
     subnetpool_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    service_types: Mapped[list[Any]] = mapped_column(default=list)
+    """The device owners that it serves; empty: all that no other subnet of the network names."""
     key: Mapped[int]
     network: Mapped[NetworkRow] = relationship(back_populates="subnets")
 

@@ -38,6 +38,7 @@ _ALIASES = {
     "standard-attr-description": ("standard-attr-description", "Descriptions of resources."),
     "standard-attr-revisions": ("Resource revision numbers", "A number that grows with each change."),
     "standard-attr-timestamp": ("Resource timestamps", "When a resource was made and changed."),
+    "subnet-service-types": ("Subnet service types", "Subnets for ports of certain device owners."),
     "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
     "default-subnetpools": ("Default Subnetpools", "A pool marked as an IP version's default."),
     "subnetpool-prefix-ops": ("Subnetpool Prefix Operations", "Prefixes added to pools and removed."),
@@ -45,6 +46,8 @@ _ALIASES = {
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),
     "tag-creation": ("Tag creation extension", "Several tags added by POST."),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Ports are made with their tags."),
+    "trunk": ("Trunk Extension", "Trunks and their subports, kept; status DOWN until the data plane carries them."),
+    "trunk-details": ("Trunk port details", "Ports show their trunk and its subports."),
     "naas-vif": ("NaaS VIFs", "Which interface of which hypervisor is plugged to which port."),
     "naas-route": ("NaaS routes", "Routes between two subnets, without a router."),
     "naas-statistics": ("NaaS statistics", "Bytes and packets of networks, ports and VIFs."),
@@ -55,7 +58,7 @@ _ALIASES = {
 }
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
-    "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability"))
+    "subnet-service-types", "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

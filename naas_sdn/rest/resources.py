@@ -97,6 +97,20 @@ BINDING = record({"host": TEXT, "vif_type": TEXT, "vnic_type": TEXT, "status": T
 NUMBER = integer(-1, 2**31 - 1)
 USE = record({"limit": NUMBER, "used": INT32, "reserved": INT32})
 
+SUB_PORT = record({"port_id": uuid, "segmentation_type": choice("vlan"), "segmentation_id": integer(1, 4094)})
+SUB_PORTS = record({"sub_ports": list_of(SUB_PORT)})
+NAMED_PORTS = record({"sub_ports": list_of(record({"port_id": uuid}, {"segmentation_type": TEXT,
+                                                                     "segmentation_id": INT32}))})
+TRUNK = (
+    *NAMED,
+    A("port_id", uuid, "C!FS"),
+    A("admin_state_up", boolean, "CUFS", True),
+    A("status", TEXT, "F"),
+    A("sub_ports", list_of(SUB_PORT), "C"),
+    *TIMES,
+)
+BARE_TRUNK = record({attribute.name: attribute.type for attribute in TRUNK})
+
 
 def _rule(kind: Kind) -> tuple[Attribute, ...]:
     """The attributes of a QoS rule."""
@@ -143,7 +157,7 @@ COLLECTIONS = (
         A("ipv6_ra_mode", nullable(TEXT)), A("ipv6_address_mode", nullable(TEXT)),
         A("subnetpool_id", nullable(uuid), "CFS"), A("prefixlen", PREFIX_LENGTH, "C"),
         A("use_default_subnetpool", boolean, "C"),
-        A("service_types", list_of(TEXT)), A("segment_id", nullable(TEXT)),
+        A("service_types", list_of(string(255, empty=False), unique=True), "CU"), A("segment_id", nullable(TEXT)),
         *TIMES,
     ), layer3=True),
     Collection("subnetpools", "subnetpool", (
@@ -184,7 +198,7 @@ COLLECTIONS = (
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
         A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
         A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
-        A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)),
+        A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)), A("trunk_details", free_record),
         *TIMES[:-1], A("tags", TAGS, "C"),
     ), wrapped_actions=True, actions={
         "plug": Action(record({"host": string(64, empty=False), "interface": string(64, empty=False)})),
@@ -230,6 +244,11 @@ COLLECTIONS = (
         A("status", TEXT), A("routes", list_of(LEG)),
         *TIMES,
     ), layer3=True),
+    Collection("trunks", "trunk", TRUNK, actions={
+        "add_subports": Action(SUB_PORTS, answer=BARE_TRUNK),
+        "remove_subports": Action(NAMED_PORTS, answer=BARE_TRUNK),
+        "get_subports": Action(answer=SUB_PORTS),
+    }),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
         *(A(resource, NUMBER, "U") for resource in QUOTAS),

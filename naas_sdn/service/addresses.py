@@ -22,6 +22,7 @@ from naas_sdn.plugins.contract import Plugins
 from naas_sdn.plugins.ipam import is_host, sortable
 from naas_sdn.service.contract import Attributes
 from naas_sdn.service.rows import new_key
+from naas_sdn.service.service_types import require_service, serving
 
 MAC_BASE = 0xFA163E000000
 MAC_TRIES = 16
@@ -42,11 +43,12 @@ def give(session: Session, plugins: Plugins, port: PortRow,
     """Set the port's addresses: as `wanted` ([{subnet_id?, ip_address?}]), or one of any subnet when None.
 
     Returns the subnet of each address that is new. Addresses that stay keep their place; the last new one is not
-    flushed. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse and what the IPAM plugin raises.
+    flushed. Raises InvalidIpForNetwork, InvalidInput, GatewayIpInUse,
+    IpAddressGenerationFailureNoMatchingSubnet and what the IPAM plugin raises.
     """
     subnets = list(session.scalars(_SUBNETS, {"network_id": port.network_id}))
     if wanted is None:
-        return [_give_any(session, plugins, port, subnets)] if subnets else []
+        return [_give_any(session, plugins, port, serving(subnets, port))] if subnets else []
     if len(wanted) > MAX_FIXED_IPS:
         raise InvalidInput(f"Invalid input for fixed_ips: {len(wanted)} addresses, at most {MAX_FIXED_IPS}.")
     named = [item["ip_address"] for item in wanted if item.get("ip_address") is not None]
@@ -66,6 +68,7 @@ def give(session: Session, plugins: Plugins, port: PortRow,
             kept.append(held)
         else:
             fresh.append((subnet, address))
+    require_service([subnet for subnet, _ in fresh], port)
     lost = [a for a in port.allocations if a not in kept]
     for allocation in lost:
         port.allocations.remove(allocation)

@@ -5,6 +5,7 @@ from oslo_config import cfg
 
 from naas_sdn.config import quotas, tunnel_mtu
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
+from naas_sdn.db.trunk_rows import TrunkRow
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
@@ -25,6 +26,7 @@ from naas_sdn.service.routes import Routes
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.tags import Tagged
+from naas_sdn.service.trunks import Trunks
 from naas_sdn.service.vifs import Vifs
 from naas_sdn.service.zones import AvailabilityZones
 
@@ -45,6 +47,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "address_scopes": AddressScopes(),
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
+        "trunks": Tagged(Trunks(limits), TrunkRow),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),

@@ -19,7 +19,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, binding, plugging, statistics
+from naas_sdn.service import addresses, binding, plugging, statistics, trunk_details
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
@@ -146,6 +146,7 @@ class Ports:
         if row.device_owner.startswith(OF_SERVICES) and not context.through_service:
             raise PolicyNotAuthorized(f"delete_port is disallowed by policy: port {row.id} has device owner "
                                       f"{row.device_owner}; its service deletes it.")
+        trunk_details.require_untrunked(session, row.id)
         self.plugins.l2.check(session, Change("delete", "port", row.id, {}))
         remove(session, self.plugins, row)
 
@@ -194,7 +195,9 @@ class Ports:
         rows = list(rows)
         errors = status.errors_of(session, "port", [row.id for row in rows])
         registered = self._registered(session, context, rows)
-        return [self._item(context, row, errors.get(row.id), registered) for row in rows]
+        trunks = trunk_details.details_of(session, [row.id for row in rows])
+        return [{**self._item(context, row, errors.get(row.id), registered),
+                 **({"trunk_details": trunks[row.id]} if row.id in trunks else {})} for row in rows]
 
     @staticmethod
     def _registered(session: Session, context: Context, rows: Iterable[PortRow]) -> set[str]:

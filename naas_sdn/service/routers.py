@@ -36,6 +36,7 @@ from naas_sdn.service.rows import (
     visible,
 )
 from naas_sdn.service.subnets import visible_subnet
+from naas_sdn.service.trunk_details import require_untrunked
 
 OWN = own_clause(RouterRow)
 
@@ -107,6 +108,7 @@ class Routers:
             port = visible_port(session, context, str(port_id))
             subnet = self._subnet_of(session, context, port)
             self._check(session, context, row, subnet)
+            require_untrunked(session, port.id)
             port.device_id, port.device_owner, port.port_security_enabled = row.id, ROUTER_INTERFACE, False
             touch(port)
         row.interfaces.append(RouterInterfaceRow(port_id=port.id, subnet_id=subnet.id))

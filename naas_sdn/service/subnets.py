@@ -25,14 +25,15 @@ from naas_sdn.errors import (
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.plugins.ipam import is_host
-from naas_sdn.service import addresses, subnet_pools
+from naas_sdn.service import addresses, service_types, subnet_pools
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import READER, change, find_rows, new_key, require_owner, standard, touch, visible
 
-CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip")
+CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip",
+              "service_types")
 MAX_HOST_ROUTES, MAX_NAMESERVERS = 20, 5
 SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")))
 """This network, loopback, link-local, multicast, and reserved with broadcast."""
@@ -59,6 +60,7 @@ class Subnets:
         network = visible_network(session, context, attributes["network_id"])
         if not context.owns(network.project_id) or not context.may_write:
             raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
+        service_types.restrict(context, attributes.get("service_types", []), [], "create_subnet")
         self.limits.charge(session, "subnet", attributes["project_id"])
         identifier = new_id()
         self.plugins.l3.check(session, Change("create", "subnet", identifier, attributes))
@@ -78,6 +80,7 @@ class Subnets:
             allocation_pools=_pools(cidr, gateway, attributes.get("allocation_pools")),
             dns_nameservers=_nameservers(attributes), host_routes=_host_routes(attributes), key=new_key(session),
             subnetpool_id=pool.id if pool is not None else None,
+            service_types=attributes.get("service_types", []),
         )
         _check_dhcp(cidr, row.enable_dhcp)
         network.subnets.append(row)
@@ -91,6 +94,8 @@ class Subnets:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_subnet(session, context, identifier)
         require_owner(context, row.project_id, "update_subnet")
+        service_types.restrict(context, attributes.get("service_types", row.service_types), row.service_types,
+                               "update_subnet")
         self.plugins.l3.check(session, Change("update", "subnet", row.id, attributes))
         cidr = IPv4Network(row.cidr)
         new = dict(attributes)
@@ -148,7 +153,8 @@ class Subnets:
             **standard(row), "network_id": row.network_id, "ip_version": row.ip_version, "cidr": row.cidr,
             "gateway_ip": row.gateway_ip, "enable_dhcp": row.enable_dhcp, "allocation_pools": row.allocation_pools,
             "dns_nameservers": row.dns_nameservers, "host_routes": row.host_routes, "ipv6_ra_mode": None,
-            "ipv6_address_mode": None, "subnetpool_id": row.subnetpool_id, "service_types": [], "segment_id": None,
+            "ipv6_address_mode": None, "subnetpool_id": row.subnetpool_id, "service_types": row.service_types,
+            "segment_id": None,
             "status": status.ERROR if row.id in errors else status.ACTIVE,
         } for row in rows]
 

@@ -130,7 +130,7 @@ def test_bad_queries(wire: Wire, query: str, status: int, kind: str | None) -> N
 
 
 @pytest.mark.parametrize("collection", ["networks", "subnets", "ports", "routers", "routes", "vifs", "hypervisors",
-                                        "qos/policies"])
+                                        "qos/policies", "trunks"])
 def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: str) -> None:
     def furnish(number: int) -> None:
         first = wire.network(f"10.{number}.0.0/24", "admin")
@@ -143,6 +143,9 @@ def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: s
             wire.ask("POST", f"qos/policies/{policy['id']}/bandwidth_limit_rules",
                      {"bandwidth_limit_rule": {"max_kbps": 1000, "direction": direction}}, who="admin")
         port = wire.make("ports", "admin", network_id=first["id"], qos_policy_id=policy["id"])
+        wire.make("trunks", "admin", port_id=port["id"], sub_ports=[{
+            "port_id": wire.make("ports", "admin", network_id=second["id"])["id"], "segmentation_type": "vlan",
+            "segmentation_id": number}])
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface=f"tap{number}")
 
     def cost() -> tuple[int, int]:

@@ -17,12 +17,14 @@ def furnish(wire: Wire, who: str = "alice") -> dict[str, str]:
     route = wire.make("routes", who, source_subnet_id=first["subnets"][0], destination_subnet_id=second["subnets"][0])
     vif = wire.make("vifs", "service", port_id=port["id"], host="hv1", interface="tap1")
     policy = wire.make("qos/policies", "admin", project_id=who)
+    trunk = wire.make("trunks", who, port_id=wire.make("ports", who, network_id=first["id"])["id"])
     return {"networks": first["id"], "subnets": first["subnets"][0], "ports": port["id"], "routers": router["id"],
-            "routes": route["id"], "vifs": vif["id"], "qos/policies": policy["id"]}
+            "routes": route["id"], "vifs": vif["id"], "qos/policies": policy["id"],
+            "trunks": trunk["id"]}
 
 
 MEMBERS = {"networks": "network", "subnets": "subnet", "ports": "port", "routers": "router", "routes": "route",
-           "qos/policies": "policy"}
+           "qos/policies": "policy", "trunks": "trunk"}
 
 
 def test_another_tenant_s_things_are_not_there(wire: Wire) -> None:

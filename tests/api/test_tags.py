@@ -10,9 +10,9 @@ from naas_sdn.rest.resources import BY_PATH
 from tests.api.test_statements import AUTHENTICATION, statements
 from tests.api.wire import GONE, Wire
 
-TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies")
+TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks")
 MISSING = dict(zip(TAGGED, ("NetworkNotFound", "SubnetNotFound", "PortNotFound", "RouterNotFound", "VifNotFound",
-                            "RouteNotFound", "QosPolicyNotFound"), strict=True))
+                            "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound"), strict=True))
 
 
 def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
@@ -23,12 +23,14 @@ def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
         ends = [wire.network(f"10.{index}.0.0/24")["subnets"][0] for index in range(number + 1)]
         return [wire.make("routes", source_subnet_id=ends[index], destination_subnet_id=ends[index + 1])["id"]
                 for index in range(number)]
-    if collection not in ("ports", "vifs"):
+    if collection not in ("ports", "vifs", "trunks"):
         return [wire.make(collection)["id"] for _ in range(number)]
     network = wire.network()["id"]
     ports = [wire.make("ports", network_id=network)["id"] for _ in range(number)]
     if collection == "ports":
         return ports
+    if collection == "trunks":
+        return [wire.make("trunks", port_id=port)["id"] for port in ports]
     return [wire.make("vifs", "admin", port_id=port, host="hv1", interface=f"tap{index}")["id"]
             for index, port in enumerate(ports)]
 

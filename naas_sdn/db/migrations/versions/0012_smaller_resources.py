@@ -1,4 +1,4 @@
-"""QoS rules of every type."""
+"""QoS rules of every type; trunks; service types of subnets."""
 import sqlalchemy as sa
 from alembic import op
 
@@ -24,9 +24,39 @@ def upgrade() -> None:
                "SELECT id, policy_id, 'bandwidth_limit', direction, max_kbps, max_burst_kbps "
                "FROM qos_bandwidth_limit_rules")
     op.drop_table('qos_bandwidth_limit_rules')
+    op.add_column('subnets', sa.Column('service_types', sa.JSON(), nullable=False, server_default='[]'))
+    op.create_table('trunks',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=255), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.DateTime(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('port_id', sa.String(length=36), nullable=False),
+    sa.Column('admin_state_up', sa.Boolean(), nullable=False),
+    sa.ForeignKeyConstraint(['port_id'], ['ports.id']),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('port_id')
+    )
+    op.create_index('ix_trunks_project_id', 'trunks', ['project_id'])
+    op.create_table('subports',
+    sa.Column('port_id', sa.String(length=36), nullable=False),
+    sa.Column('trunk_id', sa.String(length=36), nullable=False),
+    sa.Column('segmentation_type', sa.String(length=8), nullable=False),
+    sa.Column('segmentation_id', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['port_id'], ['ports.id']),
+    sa.ForeignKeyConstraint(['trunk_id'], ['trunks.id']),
+    sa.PrimaryKeyConstraint('port_id'),
+    sa.UniqueConstraint('trunk_id', 'segmentation_type', 'segmentation_id')
+    )
+    op.create_index('ix_subports_trunk_id', 'subports', ['trunk_id'])
 
 
 def downgrade() -> None:
+    op.drop_table('subports')
+    op.drop_table('trunks')
+    op.drop_column('subnets', 'service_types')
     op.create_table('qos_bandwidth_limit_rules',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('policy_id', sa.String(length=36), nullable=False),
