@@ -198,6 +198,10 @@ class AddressScopeNotFound(NotFound):
     noun = "Address scope"
 
 
+class SegmentNotFound(NotFound):
+    noun = "Segment"
+
+
 class TrunkNotFound(NotFound):
     noun = "Trunk"
 

@@ -46,6 +46,7 @@ _ALIASES = {
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),
     "tag-creation": ("Tag creation extension", "Several tags added by POST."),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Ports are made with their tags."),
+    "segment": ("Segment", "The segment of each network; for operators."),
     "trunk": ("Trunk Extension", "Trunks and their subports, kept; status DOWN until the data plane carries them."),
     "trunk-details": ("Trunk port details", "Ports show their trunk and its subports."),
     "naas-vif": ("NaaS VIFs", "Which interface of which hypervisor is plugged to which port."),

@@ -157,7 +157,8 @@ COLLECTIONS = (
         A("ipv6_ra_mode", nullable(TEXT)), A("ipv6_address_mode", nullable(TEXT)),
         A("subnetpool_id", nullable(uuid), "CFS"), A("prefixlen", PREFIX_LENGTH, "C"),
         A("use_default_subnetpool", boolean, "C"),
-        A("service_types", list_of(string(255, empty=False), unique=True), "CU"), A("segment_id", nullable(TEXT)),
+        A("service_types", list_of(string(255, empty=False), unique=True), "CU"),
+        A("segment_id", nullable(uuid), "CUF", None),
         *TIMES,
     ), layer3=True),
     Collection("subnetpools", "subnetpool", (
@@ -244,6 +245,13 @@ COLLECTIONS = (
         A("status", TEXT), A("routes", list_of(LEG)),
         *TIMES,
     ), layer3=True),
+    Collection("segments", "segment", (
+        A("id", TEXT, "FS"), A("network_id", uuid, "FS"),
+        A("name", nullable(TEXT), "UFS"), A("description", TEXT, "UFS"),
+        A("network_type", nullable(TEXT), "F"), A("physical_network", nullable(TEXT), "F"),
+        A("segmentation_id", nullable(integer(1, (1 << 24) - 1)), "F"),
+        *TIMES[:-1],
+    ), verbs="U"),
     Collection("trunks", "trunk", TRUNK, actions={
         "add_subports": Action(SUB_PORTS, answer=BARE_TRUNK),
         "remove_subports": Action(NAMED_PORTS, answer=BARE_TRUNK),

@@ -23,6 +23,7 @@ from naas_sdn.service.qos_rules import AliasedRules, Rules, RuleTypes
 from naas_sdn.service.quotas import Quotas
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
+from naas_sdn.service.segments import Segments
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.tags import Tagged
@@ -47,6 +48,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "address_scopes": AddressScopes(),
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
+        "segments": Segments(plugins),
         "trunks": Tagged(Trunks(limits), TrunkRow),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),

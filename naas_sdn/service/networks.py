@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
 from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
+from naas_sdn.db.segment_rows import SegmentRow
 from naas_sdn.errors import (
     InvalidInput,
     InvalidSharedSetting,
@@ -73,7 +74,7 @@ class Networks:
         row = NetworkRow(id=new_id(), project_id=attributes["project_id"], mtu=self._mtu(attributes.get("mtu", 0)),
                          availability_zone_hints=hints,
                          **{name: attributes[name] for name in CHANGEABLE if name in attributes and name != "mtu"})
-        session.add(row)
+        session.add_all((row, SegmentRow(network_id=row.id)))
         session.flush()
         self.plugins.l2.check(session, Change("create", "network", row.id, attributes))
         session.flush()

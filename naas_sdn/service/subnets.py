@@ -57,6 +57,7 @@ class Subnets:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
+        _require_whole(attributes)
         network = visible_network(session, context, attributes["network_id"])
         if not context.owns(network.project_id) or not context.may_write:
             raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
@@ -92,6 +93,7 @@ class Subnets:
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
+        _require_whole(attributes)
         row = visible_subnet(session, context, identifier)
         require_owner(context, row.project_id, "update_subnet")
         service_types.restrict(context, attributes.get("service_types", row.service_types), row.service_types,
@@ -139,6 +141,8 @@ class Subnets:
         return self._show(session, [visible_subnet(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        if None not in query.filters.get("segment_id", (None,)):
+            return []
         conditions = []
         if "shared" in query.filters:
             conditions.append(SubnetRow.network_id.in_(
@@ -182,6 +186,12 @@ class Subnets:
             raise GatewayIpInUse(f"Current gateway ip {row.gateway_ip} already in use by route {route}. "
                                  f"Delete the route first.")
         return new
+
+
+def _require_whole(attributes: Attributes) -> None:
+    """Raises InvalidInput for a subnet of a segment: a network has one, and its subnets are where it is."""
+    if attributes.get("segment_id") is not None:
+        raise InvalidInput("Invalid input for segment_id: networks are not routed between segments; leave it null.")
 
 
 def _cidr(attributes: Attributes) -> IPv4Network:

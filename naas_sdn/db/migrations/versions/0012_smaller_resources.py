@@ -1,4 +1,7 @@
-"""QoS rules of every type; trunks; service types of subnets."""
+"""QoS rules of every type; trunks; service types of subnets; segments."""
+import uuid
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,6 +28,22 @@ def upgrade() -> None:
                "FROM qos_bandwidth_limit_rules")
     op.drop_table('qos_bandwidth_limit_rules')
     op.add_column('subnets', sa.Column('service_types', sa.JSON(), nullable=False, server_default='[]'))
+    segments = op.create_table('segments',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('network_id', sa.String(length=36), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=True),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.DateTime(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['network_id'], ['networks.id'], ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('network_id')
+    )
+    networks = op.get_bind().execute(sa.text('SELECT id FROM networks')).scalars().all()
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    op.bulk_insert(segments, [{'id': str(uuid.uuid4()), 'network_id': network, 'description': '', 'created_at': now,
+                               'updated_at': now, 'revision_number': 1} for network in networks])
     op.create_table('trunks',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=255), nullable=False),
@@ -54,6 +73,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table('segments')
     op.drop_table('subports')
     op.drop_table('trunks')
     op.drop_column('subnets', 'service_types')
