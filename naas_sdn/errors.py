@@ -81,6 +81,10 @@ class IllegalSubnetPoolPrefixBounds(BadRequest):
     pass
 
 
+class IllegalSubnetPoolUpdate(BadRequest):
+    pass
+
+
 class IllegalSubnetPoolPrefixUpdate(BadRequest):
     pass
 

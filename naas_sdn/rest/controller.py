@@ -88,7 +88,7 @@ class Controller:
         self._database.transact(work, request_id=context.request_id)
 
     def act(self, context: Context, identifier: str, name: str, action: Action, body: Any,  # noqa: PLR0917
-            parent: Parent) -> dict[str, Any]:
+            parent: Parent) -> dict[str, Any] | list[dict[str, Any]]:
         """The operation gets the ids in the URL with the body."""
         operation = self._resource.actions[name]
         if action.body is None:

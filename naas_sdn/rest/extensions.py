@@ -41,6 +41,7 @@ _ALIASES = {
     "subnet-service-types": ("Subnet service types", "Subnets for ports of certain device owners."),
     "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools."),
     "default-subnetpools": ("Default Subnetpools", "A pool marked as an IP version's default."),
+    "subnet_onboard": ("Subnet Onboard", "A network's subnets become a pool's."),
     "subnetpool-prefix-ops": ("Subnetpool Prefix Operations", "Prefixes added to pools and removed."),
     "address-scope": ("Address scope", "Pools in which no address is used twice."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),
@@ -59,7 +60,8 @@ _ALIASES = {
 }
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
-    "subnet-service-types", "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability"))
+    "subnet-service-types", "subnet_onboard", "default-subnetpools", "subnetpool-prefix-ops",
+    "address-scope", "network-ip-availability"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

@@ -175,6 +175,8 @@ COLLECTIONS = (
     ), layer3=True, actions={
         "add_prefixes": Action(PREFIXES, answer=PREFIXES),
         "remove_prefixes": Action(PREFIXES, answer=PREFIXES),
+        "onboard_network_subnets": Action(record({"network_id": uuid}), answer=list_of(record(
+            {"id": uuid, "cidr": cidr}))),
     }),
     Collection("address_scopes", "address_scope", (
         *OWNER, A("name", TEXT, "CUFS", ""),

@@ -56,7 +56,7 @@ class Query:
     reverse: bool = False
 
 
-Action = Callable[[Session, Context, str, Attributes], Attributes]
+Action = Callable[[Session, Context, str, Attributes], Attributes | list[Attributes]]
 
 
 class Resource(Protocol):

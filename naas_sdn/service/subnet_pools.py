@@ -18,6 +18,7 @@ from naas_sdn.errors import (
     IllegalSubnetPoolIpVersionAssociationToAddressScope,
     IllegalSubnetPoolPrefixBounds,
     IllegalSubnetPoolPrefixUpdate,
+    IllegalSubnetPoolUpdate,
     InvalidInput,
     MaxPrefixSubnetAllocationError,
     MinPrefixSubnetAllocationError,
@@ -30,6 +31,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.service.address_scopes import visible_scope
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, touch, visible
 
 Prefix = IPv4Network | IPv6Network
@@ -143,7 +145,8 @@ def first_free(prefixes: Iterable[Prefix], taken: Iterable[Prefix], length: int)
 class SubnetPools:
     @property
     def actions(self) -> Mapping[str, Action]:
-        return {"add_prefixes": self.add_prefixes, "remove_prefixes": self.remove_prefixes}
+        return {"add_prefixes": self.add_prefixes, "remove_prefixes": self.remove_prefixes,
+                "onboard_network_subnets": self.onboard}
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -215,6 +218,31 @@ class SubnetPools:
             raise EmptySubnetPoolPrefixList("Empty subnet pool prefix list: a pool keeps one at least.")
         row.prefixes = list(map(str, left))
         return self._prefixes_changed(session, row)
+
+    def onboard(self, session: Session, context: Context, identifier: str, body: Attributes) -> list[Attributes]:
+        """The network's subnets of the pool's IP version become the pool's, all or none, with their prefixes."""
+        row = self._owned(session, context, identifier, "onboard_network_subnets")
+        network = visible_network(session, context, body["network_id"])
+        require_owner(context, network.project_id, "onboard_network_subnets")
+        subnets = [subnet for subnet in network.subnets if subnet.ip_version == row.ip_version]
+        if not subnets:
+            return []
+        taken = _networks(session.scalars(select(SubnetRow.cidr).where(SubnetRow.subnetpool_id == row.id)))
+        with session.no_autoflush:
+            for subnet in subnets:
+                if subnet.subnetpool_id is not None:
+                    raise IllegalSubnetPoolUpdate(f"Illegal subnetpool update: subnet {subnet.id} is of subnet pool "
+                                                  f"{subnet.subnetpool_id} already.")
+                if any(cidr.overlaps(ip_network(subnet.cidr)) for cidr in taken):
+                    raise IllegalSubnetPoolUpdate(f"Illegal subnetpool update: Onboarding subnet {subnet.id}: "
+                                                  f"{subnet.cidr} conflicts with allocated prefixes in subnet pool "
+                                                  f"{row.id}.")
+                subnet.subnetpool_id = row.id
+                touch(subnet)
+            row.prefixes = list(map(str, _compact([*row.prefixes, *(subnet.cidr for subnet in subnets)])))
+            self._settle(session, context, row)
+        self._prefixes_changed(session, row)
+        return [{"id": subnet.id, "cidr": subnet.cidr} for subnet in subnets]
 
     @staticmethod
     def _prefixes_changed(session: Session, row: SubnetPoolRow) -> Attributes:

@@ -110,9 +110,11 @@ class Tagged:
 def _showing(action: Action) -> Action:
     """The action, the object in its answer shown with tags."""
 
-    def acted(session: Session, context: Context, identifier: str, attributes: Attributes) -> Attributes:
+    def acted(session: Session, context: Context, identifier: str,
+              attributes: Attributes) -> Attributes | list[Attributes]:
         answer = action(session, context, identifier, attributes)
-        _shown(session, [item for item in answer.values() if isinstance(item, dict) and "revision_number" in item])
+        items = answer.values() if isinstance(answer, dict) else ()
+        _shown(session, [item for item in items if isinstance(item, dict) and "revision_number" in item])
         return answer
 
     return acted

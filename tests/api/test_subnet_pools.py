@@ -208,3 +208,69 @@ def test_the_first_free_prefix(prefixes: list[str], taken: list[str], length: in
     networks: list[IPv4Network | IPv6Network] = [ip_network(prefix) for prefix in prefixes]
     free = first_free(networks, map(ip_network, taken), length)
     assert free == (ip_network(found) if found is not None else None)
+
+
+def onboard(wire: Wire, pool_id: str, network_id: str, who: str = "alice") -> Answer:
+    return wire.ask("PUT", f"subnetpools/{pool_id}/onboard_network_subnets", {"network_id": network_id}, who=who)
+
+
+def test_a_network_s_subnets_become_a_pool_s(wire: Wire) -> None:
+    made, network = pool(wire, "10.8.0.0/16"), wire.network("10.9.0.0/24")
+    second = subnet(wire, network["id"], cidr="10.10.0.0/24").body["subnet"]["id"]
+    with wire.database.read() as session:
+        last = journal.last(session)
+    answer = onboard(wire, made["id"], network["id"])
+    assert answer.status == 200
+    expected = [(network["subnets"][0], "10.9.0.0/24"), (second, "10.10.0.0/24")]
+    assert sorted((item["id"], item["cidr"]) for item in answer.body) == sorted(expected)
+    shown = wire.ask("GET", f"subnetpools/{made['id']}").body["subnetpool"]
+    assert shown["prefixes"] == ["10.8.0.0/16", "10.9.0.0/24", "10.10.0.0/24"]
+    assert shown["revision_number"] > made["revision_number"]
+    for identifier, _ in expected:
+        changed = wire.ask("GET", f"subnets/{identifier}").body["subnet"]
+        assert (changed["subnetpool_id"], changed["revision_number"] > 1) == (made["id"], True)
+    with wire.database.read() as session:
+        assert journal.last(session) == last, "no flow depends on it"
+    assert refused(onboard(wire, made["id"], network["id"])) == (400, "IllegalSubnetPoolUpdate")
+    assert cut(wire, made["id"], prefixlen=24) == "10.8.0.0/24"
+    assert refused(subnet(wire, wire.make("networks")["id"], subnetpool_id=made["id"], cidr="10.9.0.0/25")) == (
+        409, "SubnetAllocationError")
+    assert refused(subnet(wire, network["id"], cidr="10.11.0.0/24")) == (400, "NetworkSubnetPoolAffinityError")
+    empty = wire.make("networks")["id"]
+    assert onboard(wire, made["id"], empty).body == []
+
+
+def test_subnets_that_no_pool_takes(wire: Wire) -> None:
+    made, other = pool(wire, "10.8.0.0/16"), pool(wire, "10.20.0.0/16")
+    inside, foreign = wire.make("networks")["id"], wire.make("networks")["id"]
+    assert subnet(wire, inside, subnetpool_id=made["id"], prefixlen=24).status == 201
+    assert subnet(wire, foreign, subnetpool_id=other["id"], prefixlen=24).status == 201
+    overlapping = wire.network("10.30.0.0/24")["id"]
+    assert subnet(wire, overlapping, cidr="10.8.0.128/25").status == 201
+    scope = wire.make("address_scopes", ip_version=4)["id"]
+    for identifier in (made["id"], other["id"]):
+        assert wire.ask("PUT", f"subnetpools/{identifier}", {"subnetpool": {"address_scope_id": scope}}).status == 200
+    in_scope = wire.network("10.20.5.0/24")["id"]
+    before = wire.dump()
+    for network in (inside, foreign, overlapping):
+        assert refused(onboard(wire, made["id"], network)) == (400, "IllegalSubnetPoolUpdate")
+    assert refused(onboard(wire, made["id"], in_scope)) == (409, "AddressScopePrefixConflict")
+    assert refused(onboard(wire, made["id"], GONE)) == (404, "NetworkNotFound")
+    assert refused(onboard(wire, GONE, in_scope)) == (404, "SubnetPoolNotFound")
+    for body in ({}, {"network_id": None}, {"network_id": "x"}, {"network_id": in_scope, "more": 1}):
+        assert wire.ask("PUT", f"subnetpools/{made['id']}/onboard_network_subnets", body).status == 400
+    assert wire.dump() == before
+
+
+def test_only_own_subnets_become_an_own_pool_s(wire: Wire) -> None:
+    own, network = pool(wire, "10.8.0.0/16"), wire.network("10.9.0.0/24")["id"]
+    shared_pool = pool(wire, "10.50.0.0/16", who="admin", shared=True)["id"]
+    shared_network = wire.network("10.60.0.0/24", "admin", shared=True)["id"]
+    hidden = wire.network("10.61.0.0/24", "bob")["id"]
+    before = wire.dump()
+    for pool_id, network_id, who, status in (
+            (own["id"], network, "bob", 404), (own["id"], network, "reader", 403), (shared_pool, network, "alice", 403),
+            (own["id"], shared_network, "alice", 403), (own["id"], hidden, "alice", 404)):
+        assert onboard(wire, pool_id, network_id, who).status == status
+    assert wire.dump() == before
+    assert onboard(wire, shared_pool, network, "admin").status == 200

@@ -60,7 +60,7 @@ class Cloud:
         with self.database.write() as session:
             self.resources[collection].delete(session, ADMIN, identifier, {})
 
-    def act(self, collection: str, identifier: str, action: str, **body: Any) -> Attributes:
+    def act(self, collection: str, identifier: str, action: str, **body: Any) -> Attributes | list[Attributes]:
         with self.database.write() as session:
             return self.resources[collection].actions[action](session, ADMIN, identifier, body)
 
