@@ -82,6 +82,11 @@ def seeds() -> list[Seed]:
         _request("POST", "v2.0/routes", {"route": {"source_subnet_id": SUBNET, "destination_subnet_id": SUBNET}}),
         _request("POST", "v2.0/vifs", {"vif": {"port_id": PORT, "host": "hv1", "interface": "if1"}}),
         _request("POST", "v2.0/qos/policies", {"policy": {"name": "gold", "shared": False, "is_default": False}}),
+        _request("POST", f"v2.0/qos/policies/{NETWORK}/dscp_marking_rules", {"dscp_marking_rule": {"dscp_mark": 26}}),
+        _request("POST", "v2.0/trunks", {"trunk": {"port_id": PORT, "sub_ports": [
+            {"port_id": PORT, "segmentation_type": "vlan", "segmentation_id": 7}]}}),
+        _request("PUT", f"v2.0/trunks/{PORT}/add_subports", {"sub_ports": [
+            {"port_id": PORT, "segmentation_type": "vlan", "segmentation_id": 8}]}),
         _request("POST", "v2.0/hypervisors", {"hypervisor": {"name": "hv9", "datapath_id": "9", "vtep": "192.0.2.9"}}),
         _request("DELETE", "v2.0/ports/" + PORT[:-1] + "9"),
     ]

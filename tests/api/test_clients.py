@@ -101,10 +101,38 @@ def test_policies_and_extensions(controller: Controller, cloud: Connection) -> N
         rule = operator.network.create_qos_bandwidth_limit_rule(policy, max_kbps=1000, direction="ingress")
         assert [found.id for found in operator.network.qos_bandwidth_limit_rules(policy)] == [rule.id]
         assert operator.network.update_qos_bandwidth_limit_rule(rule, policy, max_kbps=2000).max_kbps == 2000
+        marked = operator.network.create_qos_dscp_marking_rule(policy, dscp_mark=26)
+        assert operator.network.get_qos_dscp_marking_rule(marked, policy).dscp_mark == 26
+        assert operator.network.create_qos_packet_rate_limit_rule(policy, max_kpps=3, direction="egress").max_kpps == 3
+        assert operator.network.create_qos_minimum_bandwidth_rule(policy, min_kbps=5).min_kbps == 5
+        least = operator.network.create_qos_minimum_packet_rate_rule(policy, min_kpps=1, direction="any")
+        operator.network.delete_qos_minimum_packet_rate_rule(least, policy, ignore_missing=False)
+        assert {found["type"] for found in operator.network.get_qos_policy(policy).rules} == {
+            "bandwidth_limit", "dscp_marking", "packet_rate_limit", "minimum_bandwidth"}
+        assert {kind.type for kind in operator.network.qos_rule_types()} == {
+            "bandwidth_limit", "dscp_marking", "packet_rate_limit"}
     network = cloud.network.create_network(qos_policy_id=policy.id)
     assert network.qos_policy_id == policy.id
     assert cloud.network.find_extension("naas-route") is not None
     assert cloud.network.find_extension("router") is not None
+
+
+def test_trunks_and_segments(controller: Controller, cloud: Connection) -> None:
+    network = cloud.network.create_network()
+    parent, first, second = (cloud.network.create_port(network_id=network.id) for _ in range(3))
+    wanted = [{"port_id": port.id, "segmentation_type": "vlan", "segmentation_id": number}
+              for number, port in enumerate((first, second), 10)]
+    trunk = cloud.network.create_trunk(port_id=parent.id, sub_ports=wanted[:1], name="trunk")
+    cloud.network.add_trunk_subports(trunk, wanted[1:])
+    assert cloud.network.get_trunk_subports(trunk)["sub_ports"] == wanted
+    assert cloud.network.get_port(parent).trunk_details["trunk_id"] == trunk.id
+    cloud.network.delete_trunk_subports(trunk, [{"port_id": first.id}])
+    assert cloud.network.find_trunk("trunk").sub_ports == wanted[1:]
+    cloud.network.delete_trunk(trunk, ignore_missing=False)
+    with connect(controller, "operator", "admin") as operator:
+        [segment] = operator.network.segments(network_id=network.id)
+        assert operator.network.update_segment(segment, name="rack").name == "rack"
+    assert list(cloud.network.segments()) == []
 
 
 def test_a_killed_worker_is_replaced(controller: Controller, cloud: Connection) -> None:
