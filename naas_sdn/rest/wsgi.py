@@ -7,7 +7,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oslo_config import cfg
@@ -15,14 +15,14 @@ from webob import Request, Response
 from webob.request import DisconnectionError
 
 from naas_sdn.db.session import Database
-from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, NotAuthenticated
+from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.rest import changes, faults, health, pages
+from naas_sdn.rest.auth import Authenticate, by_token
 from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
 from naas_sdn.rest.tags import TagController
-from naas_sdn.service import tokens
 from naas_sdn.service.contract import Context, Resource
 from naas_sdn.service.tags import Tagged
 
@@ -37,6 +37,7 @@ REVISION = re.compile(r'"?(?:revision_number=)?([0-9]{1,18})"?')
 @dataclass(frozen=True, slots=True)
 class _Api:
     database: Database
+    authenticate: Authenticate
     controllers: tuple[Controller, ...]
     tags: Mapping[str, TagController]
     plugins: Plugins
@@ -81,7 +82,7 @@ class _Api:
             return faults.http(404, "HTTPNotFound", f"There is nothing at {path}; the API is at /v2.0/.")
         if not _accepts_json(request):
             return faults.http(406, "HTTPNotAcceptable", "Answers are application/json only.")
-        attempt.context = context = self._authenticate(request, request_id)
+        attempt.context = context = replace(self.authenticate(request), request_id=request_id)
         rest = parts[1:]
         attempt.resource = "/".join(rest)
         if not rest:
@@ -103,19 +104,6 @@ class _Api:
         if response.status_int == 201 and request.method == "POST":
             attempt.ids = [*parent.values(), *controller.made(response.json_body)]
         return response
-
-    def _authenticate(self, request: Request, request_id: str) -> Context:
-        secret = request.headers.get("X-Auth-Token")
-        if not secret:
-            raise NotAuthenticated("The request you have made requires authentication: send X-Auth-Token.")
-        with self.database.read() as session:
-            found = tokens.authenticate(session, secret)
-            service = request.headers.get("X-Service-Token")
-            vouching = found if service is None else tokens.authenticate(session, service)
-        if found is None or vouching is None:
-            raise NotAuthenticated("The token is unknown or has expired; `naas-sdn token create` makes one.")
-        return Context(found.project_id, found.user_id, found.roles, request_id,
-                       frozenset() if service is None else vouching.roles)
 
     def _extensions(self, rest: list[str]) -> Response:
         if not rest:
@@ -229,7 +217,8 @@ def application(database: Database, resources: Mapping[str, Resource], plugins: 
                         for collection in COLLECTIONS)
     tags = {path: TagController(database, resource) for path, resource in resources.items()
             if isinstance(resource, Tagged)}
-    return _Api(database, controllers, tags, plugins, tuple(extensions(plugins.has_l3)), conf.api.max_body)
+    return _Api(database, by_token(database), controllers, tags, plugins, tuple(extensions(plugins.has_l3)),
+                conf.api.max_body)
 
 
 def _versions(request: Request) -> dict[str, Any]:

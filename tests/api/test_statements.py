@@ -10,6 +10,15 @@ AUTHENTICATION = 1
 """The token."""
 
 
+def test_asking_who_somebody_is(wire: Wire) -> None:
+    """A service's token beside the user's is one statement more."""
+    service, _ = wire.token("service"), wire.token("alice")
+    for headers, more in (({}, 0), ({"X_Service_Token": service}, 1)):
+        with statements() as heard:
+            assert wire.ask("GET", "extensions", **headers).status == 200
+        assert len(heard) == AUTHENTICATION + more, heard
+
+
 @pytest.mark.parametrize("others", [0, 5])
 def test_creating_a_port(wire: Wire, others: int) -> None:
     """The network, the quota, its subnets, a MAC that is free, the highest address; the key, the network's next
