@@ -16,6 +16,7 @@ from naas_sdn import config
 from naas_sdn.commands.database import database
 from naas_sdn.commands.hypervisor import hypervisor
 from naas_sdn.commands.tokens import token
+from naas_sdn.commands.users import user
 from naas_sdn.commands.verify import repair, verify
 from naas_sdn.errors import NaasError
 
@@ -66,7 +67,7 @@ def _log(level: str) -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one line on standard error and status 1."""
-    for command in (database, hypervisor, token, verify, repair):
+    for command in (database, hypervisor, token, user, verify, repair):
         cli.add_command(command)
     try:
         cli()

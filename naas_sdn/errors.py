@@ -106,8 +106,14 @@ class MaxPrefixSubnetAllocationError(BadRequest):
 
 
 class NotAuthenticated(NaasError):
+    """`challenge`: how to say who one is (RFC 9110 section 11.6.1), where that is not by a token of our own."""
+
     status = 401
     type = "HTTPUnauthorized"
+
+    def __init__(self, message: str, challenge: str | None = None) -> None:
+        super().__init__(message)
+        self.challenge = challenge
 
 
 class HTTPMethodNotAllowed(NaasError):

@@ -43,7 +43,7 @@ def translate(error: Exception, request_id: str, url: str) -> Response:
     if isinstance(error, NaasError) and error.status != 500:
         response = http(error.status, error.type, str(error))
         if isinstance(error, NotAuthenticated):
-            response.headers["WWW-Authenticate"] = f'Keystone uri="{url}"'
+            response.headers["WWW-Authenticate"] = error.challenge or f'Keystone uri="{url}"'
         if isinstance(error, ServiceUnavailable):
             response.headers["Retry-After"] = str(RETRY_AFTER)
         return response

@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 ERRORS = {
     400: "What was sent cannot be used.",
-    401: "The token is missing, unknown or has expired.",
+    401: "The token or password is missing, unknown or has expired.",
     403: "The token's roles or project do not allow it.",
     404: "It is not there, or not for the caller.",
     406: "The client does not accept application/json.",
@@ -67,11 +67,12 @@ def document(collections: Iterable[Collection] = COLLECTIONS) -> Json:
         "openapi": "3.1.0",
         "info": {"title": "naas-sdn", "version": version("naas-sdn"),
                  "description": "OpenStack Neutron's API v2.0, with VIFs, routes and statistics."},
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"password": []}],
         "tags": [{"name": name} for name in ("service", *(collection.path for collection in collections))],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+                                "password": {"type": "http", "scheme": "basic"}},
             "headers": {"RequestId": {"description": "What logs know the request by.", "schema": STRING}},
             "responses": {str(status): _error(status, why) for status, why in ERRORS.items()},
             "schemas": schemas,

@@ -18,7 +18,7 @@ from naas_sdn.db.session import Database
 from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.rest import changes, faults, health, pages
-from naas_sdn.rest.auth import Authenticate, by_token
+from naas_sdn.rest.auth import Authenticate, authenticator
 from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
@@ -217,7 +217,7 @@ def application(database: Database, resources: Mapping[str, Resource], plugins: 
                         for collection in COLLECTIONS)
     tags = {path: TagController(database, resource) for path, resource in resources.items()
             if isinstance(resource, Tagged)}
-    return _Api(database, by_token(database), controllers, tags, plugins, tuple(extensions(plugins.has_l3)),
+    return _Api(database, authenticator(database), controllers, tags, plugins, tuple(extensions(plugins.has_l3)),
                 conf.api.max_body)
 
 

@@ -24,13 +24,19 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
-def issue(session: Session, project_id: str, user: str, roles: Iterable[str], seconds: int) -> tuple[str, str]:
-    """(id, secret) of a new token; the secret is told once. Raises InvalidInput."""
-    roles = sorted(set(roles))
-    unknown = set(roles) - ROLES
-    if unknown or not roles:
+def require_roles(roles: Iterable[str]) -> list[str]:
+    """In order, each once. Raises InvalidInput for none and for unknown ones."""
+    wanted = sorted(set(roles))
+    unknown = set(wanted) - ROLES
+    if unknown or not wanted:
         raise InvalidInput(f"Unknown role {', '.join(sorted(unknown)) or '(none)'}; "
                            f"roles are {', '.join(sorted(ROLES))}.")
+    return wanted
+
+
+def issue(session: Session, project_id: str, user: str, roles: Iterable[str], seconds: int) -> tuple[str, str]:
+    """(id, secret) of a new token; the secret is told once. Raises InvalidInput."""
+    roles = require_roles(roles)
     if not all(0 < len(text) <= 255 and text.isprintable() for text in (project_id, user)):
         raise InvalidInput("A token needs a project and a user, of at most 255 printable characters each.")
     if not 0 < seconds <= 10 * 365 * 86400:

@@ -64,6 +64,16 @@ def test_a_tenant_s_day(cloud: Connection) -> None:
     assert cloud.network.find_network("blue") is None
 
 
+def test_a_user_s_name_and_password_do_as_well(controller: Controller) -> None:
+    password = controller.command("user", "create", "al", "--project", "al-s", "--generate")
+    with openstack.connect(auth_type="http_basic", load_yaml_config=False, load_envvars=False,
+                           auth={"endpoint": controller.url, "username": "al", "password": password}) as cloud:
+        assert cloud.network.create_network(name="al's").project_id == "al-s"
+        controller.command("user", "delete", "al")
+        with pytest.raises(exceptions.HttpException, match="401"):
+            cloud.network.create_network()
+
+
 def test_it_says_that_it_is_ready_in_whatever_process_answers(controller: Controller, cloud: Connection) -> None:
     """And the log has what the answer's request ID changed."""
     with requests.Session() as session:

@@ -132,10 +132,10 @@ route = -1
             return process.wait()
 
 
-def run_command(*arguments: str, source: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """A `naas-sdn` command of the package in `source` (None: here), whatever comes of it."""
+def run_command(*arguments: str, source: Path | None = None, told: str = "") -> subprocess.CompletedProcess[str]:
+    """A `naas-sdn` command of the package in `source` (None: here), whatever comes of it; `told` is its input."""
     return subprocess.run([*_naas_sdn(), *arguments], capture_output=True, text=True, check=False,
-                          cwd=source, stdin=subprocess.DEVNULL, env=_environment(), timeout=60)
+                          cwd=source, input=told, env=_environment(), timeout=60)
 
 
 def _naas_sdn() -> list[str]:

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from naas_sdn.db.session import Database
-from naas_sdn.service import hypervisors
+from naas_sdn.service import hypervisors, passwords, users
 from tests.support.controller import run_command
 from tests.support.database import Cloud
 
@@ -20,7 +20,7 @@ def run(database: Database, tmp_path: Path) -> Run:
     """Runs a command on the test's database."""
     config = tmp_path / "naas-sdn.conf"
     config.write_text(f"[database]\nconnection = sqlite:///{tmp_path / 'naas.db'}\n")
-    return lambda *words: run_command(*words, "--config-file", str(config))
+    return lambda *words, **more: run_command(*words, "--config-file", str(config), **more)
 
 
 def said(done: CompletedProcess[str]) -> list[str]:
@@ -39,6 +39,44 @@ def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
     assert said(run("token", "list")) == []
     again = run("token", "revoke", identifier)
     assert (again.returncode, again.stderr) == (1, f"naas-sdn: Token {identifier} could not be found.\n")
+
+
+def test_users_are_made_listed_changed_and_deleted(run: Run, database: Database) -> None:
+    assert said(run("user", "create", "al", "--project", "alice", "--role", "reader", told="correct horse\n")) == []
+    [made] = said(run("user", "create", "bo", "--generate"))
+    assert said(run("user", "list")) == ["al  alice  reader", "bo  (no project)"]
+    assert said(run("user", "grant", "al", "--project", "alice", "--role", "manager", "--role", "reader")) == []
+    assert said(run("user", "grant", "al", "--project", "bob")) == []
+    assert said(run("user", "list")) == ["al  alice  manager,reader", "al  bob  member", "bo  (no project)"]
+    assert said(run("user", "revoke", "al", "--project", "alice", "--role", "reader")) == []
+    assert said(run("user", "revoke", "al", "--project", "bob")) == []
+    assert said(run("user", "list"))[0] == "al  alice  manager"
+    assert said(run("user", "set-password", "bo", told="another horse\n")) == []
+    for name, right, wrong in (("al", "correct horse", "another horse"), ("bo", "another horse", made)):
+        with database.read() as session:
+            stored = users.find(session, name).password
+        assert stored is not None
+        assert (passwords.matches(right, stored), passwords.matches(wrong, stored)) == (True, False)
+    said(run("token", "create", "--project", "alice", "--user", "al"))
+    deleted = run("user", "delete", "al")
+    assert (deleted.returncode, deleted.stdout) == (0, "")
+    assert "Tokens with this user's name are still there: " in deleted.stderr
+    assert said(run("user", "list")) == ["bo  (no project)"]
+
+
+@pytest.mark.parametrize(("words", "told", "why"), [
+    (("create", "al"), "short\n", "8 to 1024 printable characters"),
+    (("create", "al"), "", "a line of standard input"),
+    (("create", "a:l", "--generate"), "", "no colon"),
+    (("delete", "al"), "", "User al could not be found."),
+    (("set-password", "al", "--generate"), "", "User al could not be found."),
+    (("grant", "al", "--project", "p"), "", "User al could not be found."),
+])
+def test_users_that_cannot_be(run: Run, words: tuple[str, ...], told: str, why: str) -> None:
+    done = run("user", *words, told=told)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert why in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_hypervisors_are_listed_shown_and_removed(run: Run, cloud_db: Cloud) -> None:

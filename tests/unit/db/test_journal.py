@@ -9,7 +9,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from naas_sdn.db import journal, status
+from naas_sdn.db import journal, status, user_rows  # noqa: F401 - its tables are part of the schema
 from naas_sdn.db.load import load, load_all
 from naas_sdn.db.rows import AllocationRow, CounterRow, NetworkRow, PortRow, Row, TunnelKeyRow, VifRow
 from naas_sdn.db.session import Database, Session
