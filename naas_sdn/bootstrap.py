@@ -38,6 +38,8 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     """Run the controller until SIGTERM or SIGINT."""
     database = open_database(conf)
     plugins = load_plugins(conf)
+    # Made with API processes too, for what it cannot be made of would end each of them again and again.
+    app = _api(database, plugins, conf)
     engine = _engine(database, plugins, conf)
     dispatcher = Dispatcher(database, plugins.realisers())
     dispatcher.on_requests.append(engine.because)
@@ -50,7 +52,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     if conf.api.workers:
         workers = ApiWorkers(conf.api.workers, api, config_files, dispatcher.nudge)
     else:
-        wsgi = runtime.stepping_back(_api(database, plugins, conf))
+        wsgi = runtime.stepping_back(app)
         threads.append(runtime.spawn(runtime.serve_wsgi, api, wsgi, logging.getLogger("naas_sdn.http")))
     southbound = Southbound(conf, engine)
     ledger = Ledger(database, engine.compiler, engine.switches, conf.statistics.interval)

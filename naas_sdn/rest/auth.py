@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
+from oslo_config import cfg
 from webob import Request
 
 from naas_sdn.db.session import Database
-from naas_sdn.errors import NotAuthenticated
+from naas_sdn.errors import ConfigurationError, HTTPBadRequest, NotAuthenticated
 from naas_sdn.service import tokens, users
 from naas_sdn.service.contract import Context
 from naas_sdn.service.passwords import Checker
@@ -18,14 +21,22 @@ Authenticate = Callable[[Request], Context]
 BASIC = 'Basic realm="naas-sdn", charset="UTF-8"'
 """RFC 7617 section 2."""
 
+ANYBODY = "admin"
+"""Project and user of who says nothing, where nobody need say anything."""
+
 MISSING = ("The request you have made requires authentication: send X-Auth-Token, or a user's name and password by "
            "Authorization: Basic.")
 WRONG_TOKEN = "The token is unknown or has expired; `naas-sdn token create` makes one."
 WRONG_PASSWORD = "There is no such user, or the password is another."
 
 
-def authenticator(database: Database) -> Authenticate:
-    """Of one process."""
+def authenticator(conf: cfg.ConfigOpts, database: Database) -> Authenticate:
+    """By [api] auth; of one process. Raises ConfigurationError."""
+    if conf.api.auth == "noauth":
+        if not _is_loopback(conf.api.host):
+            raise ConfigurationError(f"[api] auth = noauth lets anybody do anything, so [api] host must be a loopback "
+                                     f"address such as 127.0.0.1, not {conf.api.host}.")
+        return by_what_is_said
     return by_token_or_password(database, Checker())
 
 
@@ -43,6 +54,42 @@ def by_token_or_password(database: Database, checker: Checker) -> Authenticate:
         return _by_password(database, checker, request, *credentials)
 
     return authenticate
+
+
+def by_what_is_said(request: Request) -> Context:
+    """As keystonemiddleware's headers say; nothing said: an operator.
+
+    Web pages that a browser shows on the same machine are not believed: those of others bear their Origin, or have a
+    name of theirs lead here. Raises NotAuthenticated for them, HTTPBadRequest for what cannot be.
+    """
+    if request.headers.get("Origin") or not _is_loopback(_host_name(request.host)):
+        raise NotAuthenticated("Without authentication only programs on this machine are served, not web pages: send "
+                               "no Origin, and a Host that is a loopback address.")
+    project, user = (request.headers.get(name) or ANYBODY for name in ("X-Project-Id", "X-User-Id"))
+    if not all(len(text) <= 255 and text.isprintable() for text in (project, user)):
+        raise HTTPBadRequest("X-Project-Id and X-User-Id have at most 255 printable characters each.")
+    return Context(project, user, roles(request.headers.get("X-Roles", "admin")),
+                   service_roles=roles(request.headers.get("X-Service-Roles", "")))
+
+
+def roles(header: str) -> frozenset[str]:
+    """Of a header that separates them by commas."""
+    return frozenset(name.strip().lower() for name in header.split(",") if name.strip())
+
+
+def _host_name(host: str) -> str:
+    """Of a Host header, without the port; nothing for one that is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _by_token(database: Database, request: Request, secret: str) -> Context:

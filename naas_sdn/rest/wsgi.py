@@ -212,13 +212,13 @@ class _TooLarge(NaasError):
 
 def application(database: Database, resources: Mapping[str, Resource], plugins: Plugins,
                 conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
-    """The API on these resources (service/catalog.py)."""
+    """The API on these resources (service/catalog.py). Raises ConfigurationError."""
     controllers = tuple(Controller(database, collection, resources[collection.path], conf.api.page_limit)
                         for collection in COLLECTIONS)
     tags = {path: TagController(database, resource) for path, resource in resources.items()
             if isinstance(resource, Tagged)}
-    return _Api(database, authenticator(database), controllers, tags, plugins, tuple(extensions(plugins.has_l3)),
-                conf.api.max_body)
+    return _Api(database, authenticator(conf, database), controllers, tags, plugins,
+                tuple(extensions(plugins.has_l3)), conf.api.max_body)
 
 
 def _versions(request: Request) -> dict[str, Any]:

@@ -158,7 +158,10 @@ def test_a_killed_worker_is_replaced(controller: Controller, cloud: Connection) 
 
 
 def test_configuration_is_checked_before_anything_is_served(tmp_path: Path) -> None:
-    for section, told in (("[api]\nport = many", "port"), ("[database]\nconnection = mysql://x", "sqlite"),
+    for section, told in (("[api]\nport = many", "port"), ("[api]\nauth = none", "auth"),
+                          ("[api]\nauth = noauth\nhost = 0.0.0.0", "loopback"),
+                          ("[api]\nauth = noauth\nhost = ::\nworkers = 1", "loopback"),
+                          ("[database]\nconnection = mysql://x", "sqlite"),
                           ("[plugins]\nl2 = none", "l2"), ("[openflow]\ncertificate = /nope", "key"),
                           ("[database]\nconnection = sqlite:////proc/x/y.db", "proc"), ("nonsense", "parse")):
         path = tmp_path / "bad.conf"

@@ -47,7 +47,7 @@ class Wire:
     """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
 
     def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, registered: bool = False,
-                 **plugins: Any) -> None:
+                 auth: str = "local", **plugins: Any) -> None:
         """On a database that has the schema. `registered`: the hypervisors are, by another on this database."""
         self.database = Database(url)
         conf = config.load(files=[])
@@ -55,6 +55,7 @@ class Wire:
             conf.set_override(name, value, "plugins")
         for name, value in (openflow or {}).items():
             conf.set_override(name, value, "openflow")
+        conf.set_override("auth", auth, "api")
         chosen = load_plugins(conf)
         served = resources(chosen, conf)
         self.app = application(self.database, served, chosen, conf)
