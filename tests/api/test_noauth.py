@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from tests.api.wire import Answer, Wire
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Wire]:
-    with Wire(tmp_path / "naas.db", auth="noauth") as made:
+def lab(url: str) -> Iterator[Wire]:
+    with Wire(url, auth="noauth") as made:
         yield made
 
 

@@ -19,7 +19,7 @@ Run = Callable[..., "CompletedProcess[str]"]
 def run(database: Database, tmp_path: Path) -> Run:
     """Runs a command on the test's database."""
     config = tmp_path / "naas-sdn.conf"
-    config.write_text(f"[database]\nconnection = sqlite:///{tmp_path / 'naas.db'}\n")
+    config.write_text(f"[database]\nconnection = {database.url}\n")
     return lambda *words, **more: run_command(*words, "--config-file", str(config), **more)
 
 

@@ -2,8 +2,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0009'
-down_revision = '0007'
+revision = '0010'
+down_revision = '0009'
 branch_labels = None
 depends_on = None
 
