@@ -25,9 +25,10 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     "api": [
         cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that the REST API listens on."),
         cfg.PortOpt("port", default=9696, help="TCP port of the REST API."),
-        cfg.StrOpt("auth", default="local", choices=("local", "noauth"),
-                   help="Who is believed: the tokens and users of the naas-sdn command (local); whoever says who he is "
-                        "(noauth), for labs on a loopback address only."),
+        cfg.StrOpt("auth", default="local", choices=("local", "keystone", "noauth"),
+                   help="Who is believed: the tokens and users of the naas-sdn command (local); Keystone, by "
+                        "keystonemiddleware's options in [keystone_authtoken]; whoever says who he is (noauth), for "
+                        "labs on a loopback address only."),
         cfg.IntOpt("workers", default=0, min=0,
                    help="Serve the API from this many processes of its own; 0 serves it in the controller."),
         cfg.IntOpt("max_body", default=1 << 20, min=1024, help="Largest accepted request body, in bytes."),

@@ -37,6 +37,10 @@ def authenticator(conf: cfg.ConfigOpts, database: Database) -> Authenticate:
             raise ConfigurationError(f"[api] auth = noauth lets anybody do anything, so [api] host must be a loopback "
                                      f"address such as 127.0.0.1, not {conf.api.host}.")
         return by_what_is_said
+    if conf.api.auth == "keystone":
+        # Only here: it takes long to import, and knows the names above.
+        from naas_sdn.rest.keystone import by_keystone  # noqa: PLC0415
+        return by_keystone(conf)
     return by_token_or_password(database, Checker())
 
 

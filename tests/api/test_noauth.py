@@ -15,7 +15,7 @@ from tests.api.wire import Answer, Wire
 
 @pytest.fixture
 def lab(url: str) -> Iterator[Wire]:
-    with Wire(url, auth="noauth") as made:
+    with Wire(url, options="[api]\nauth = noauth\n") as made:
         yield made
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -47,15 +48,20 @@ class Wire:
     """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
 
     def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, registered: bool = False,
-                 auth: str = "local", **plugins: Any) -> None:
-        """On a database that has the schema. `registered`: the hypervisors are, by another on this database."""
+                 options: str = "", **plugins: Any) -> None:
+        """On a database that has the schema. `registered`: the hypervisors are, by another on this database.
+
+        `options`: a configuration file's text.
+        """
         self.database = Database(url)
-        conf = config.load(files=[])
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(options)
+            file.flush()
+            conf = config.load(files=[file.name])
         for name, value in plugins.items():
             conf.set_override(name, value, "plugins")
         for name, value in (openflow or {}).items():
             conf.set_override(name, value, "openflow")
-        conf.set_override("auth", auth, "api")
         chosen = load_plugins(conf)
         served = resources(chosen, conf)
         self.app = application(self.database, served, chosen, conf)
