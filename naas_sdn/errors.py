@@ -96,6 +96,62 @@ class MaxPrefixSubnetAllocationError(BadRequest):
     pass
 
 
+class SecurityGroupRuleInvalidEtherType(BadRequest):
+    pass
+
+
+class SecurityGroupRuleInvalidProtocol(BadRequest):
+    pass
+
+
+class SecurityGroupEthertypeConflictWithProtocol(BadRequest):
+    pass
+
+
+class SecurityGroupProtocolRequiredWithPorts(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidProtocolForPort(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidPortValue(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidPortRange(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidIcmpValue(BadRequest):
+    pass
+
+
+class SecurityGroupMissingIcmpType(BadRequest):
+    pass
+
+
+class SecurityGroupMultipleRemoteEntites(BadRequest):
+    """Neutron spells it so."""
+
+
+class SecurityGroupRuleParameterConflict(BadRequest):
+    """The remote prefix is of another IP version than the rule."""
+
+
+class InvalidCIDR(BadRequest):
+    pass
+
+
+class SecurityGroupNotSingleGroupRules(BadRequest):
+    pass
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(BadRequest):
+    pass
+
+
 class NotAuthenticated(NaasError):
     status = 401
     type = "HTTPUnauthorized"
@@ -199,6 +255,14 @@ class RouterInterfaceNotFound(NotFound):
 
 class RouterInterfaceNotFoundForSubnet(NotFound):
     noun = "Router interface on subnet"
+
+
+class SecurityGroupNotFound(NotFound):
+    noun = "Security group"
+
+
+class SecurityGroupRuleNotFound(NotFound):
+    noun = "Security group rule"
 
 
 class Conflict(NaasError):
@@ -310,6 +374,30 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 
 class InvalidSharedSetting(Conflict):
+    pass
+
+
+class SecurityGroupInUse(Conflict):
+    pass
+
+
+class SecurityGroupRuleExists(Conflict):
+    pass
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    pass
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    pass
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    pass
+
+
+class PortSecurityPortHasSecurityGroup(Conflict):
     pass
 
 

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from naas_sdn import runtime
-from naas_sdn.db import announcements, journal, status  # noqa: F401 - all listen to every flush
+from naas_sdn.db import announcements, journal, security_group_rows, status  # noqa: F401 - all that rows and flushes need
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
-__all__ = ["FOREVER", "Database", "Session"]
+__all__ = ["FOREVER", "Database", "Session", "writable"]
 
 PATIENCE = 5.0
 """Seconds that a transaction waits for its turn."""
@@ -42,6 +42,11 @@ class UnitOfWork(Session):
             super().flush(objects)
         finally:
             self.flushing = False
+
+
+def writable(session: Session) -> bool:
+    """Whether its transaction is one that writes."""
+    return isinstance(session, UnitOfWork)
 
 
 class Database:

@@ -17,6 +17,8 @@ from naas_sdn.rest.attributes import (
     list_of,
     mac,
     nullable,
+    port_number,
+    protocol,
     record,
     string,
     uuid,
@@ -101,6 +103,18 @@ LIMIT = (
     A("max_burst_kbps", INT32, "CUFS", 0),
     A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
 )
+RULE_ATTRIBUTES = (
+    A("security_group_id", uuid, "C!FS"),
+    A("direction", choice("ingress", "egress"), "C!FS"),
+    A("ethertype", string(8), "CFS", "IPv4"),
+    A("protocol", protocol, "CFS", None),
+    A("port_range_min", nullable(port_number), "CFS", None), A("port_range_max", nullable(port_number), "CFS", None),
+    A("remote_ip_prefix", nullable(string(64)), "CFS", None), A("normalized_cidr", nullable(TEXT)),
+    A("remote_group_id", nullable(uuid), "CFS", None),
+    A("belongs_to_default_sg", boolean, "F"),
+    A("description", TEXT, "CFS", ""),
+)
+RULE = record({attribute.name: attribute.type for attribute in (*OWNER, *RULE_ATTRIBUTES, *TIMES[:-1])})
 
 COLLECTIONS = (
     Collection("networks", "network", (
@@ -177,7 +191,7 @@ COLLECTIONS = (
         A("binding:profile", free_record, "CU"),
         A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
-        A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
+        A("security_groups", list_of(uuid), "CUF"), A("allowed_address_pairs", list_of(free_record)),
         A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
         A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)),
         *TIMES[:-1], A("tags", TAGS, "C"),
@@ -225,6 +239,14 @@ COLLECTIONS = (
         A("status", TEXT), A("routes", list_of(LEG)),
         *TIMES,
     ), layer3=True),
+    Collection("security_groups", "security_group", (
+        *NAMED,
+        A("stateful", boolean, "CUF", True),
+        A("shared", boolean, "F"),
+        A("security_group_rules", list_of(RULE)),
+        *TIMES,
+    )),
+    Collection("security_group_rules", "security_group_rule", (*OWNER, *RULE_ATTRIBUTES, *TIMES), verbs="CD"),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
         *(A(resource, NUMBER, "U") for resource in QUOTAS),

@@ -5,6 +5,7 @@ from oslo_config import cfg
 
 from naas_sdn.config import quotas, tunnel_mtu
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
+from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
@@ -21,6 +22,8 @@ from naas_sdn.service.qos_rule_types import RuleTypes
 from naas_sdn.service.quotas import Quotas
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
+from naas_sdn.service.security_group_rules import SecurityGroupRules
+from naas_sdn.service.security_groups import SecurityGroups
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.tags import Tagged
@@ -44,6 +47,8 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "address_scopes": AddressScopes(),
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
+        "security_groups": Tagged(SecurityGroups(limits), SecurityGroupRow),
+        "security_group_rules": Tagged(SecurityGroupRules(limits), SecurityGroupRuleRow),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),
