@@ -265,6 +265,10 @@ class SecurityGroupRuleNotFound(NotFound):
     noun = "Security group rule"
 
 
+class DefaultSecurityGroupRuleNotFound(NotFound):
+    noun = "Default security group rule"
+
+
 class Conflict(NaasError):
     status = 409
 
@@ -382,6 +386,10 @@ class SecurityGroupInUse(Conflict):
 
 
 class SecurityGroupRuleExists(Conflict):
+    pass
+
+
+class DefaultSecurityGroupRuleExists(Conflict):
     pass
 
 

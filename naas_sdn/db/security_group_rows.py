@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from naas_sdn.db.rows import Owned, PortRow, Row, new_id, now
 
+PARENT = "PARENT"
+"""The `remote_group_id` of a default rule that is about the group that the rule becomes one of."""
+
 
 class SecurityGroupRow(Owned):
     """`default_of`: the project whose default group it is, so that a project has one."""
@@ -44,6 +47,27 @@ class SecurityGroupRuleRow(Row):
     updated_at: Mapped[datetime] = mapped_column(default=now)
     revision_number: Mapped[int] = mapped_column(default=1)
     group: Mapped[SecurityGroupRow] = relationship(back_populates="rules", foreign_keys=[security_group_id])
+
+
+class DefaultSecurityGroupRuleRow(Row):
+    """A rule that new groups begin with; its columns are as a rule's."""
+
+    __tablename__ = "default_security_group_rules"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    direction: Mapped[str] = mapped_column(String(8))
+    ethertype: Mapped[str] = mapped_column(String(4))
+    protocol: Mapped[str | None] = mapped_column(String(40))
+    port_range_min: Mapped[int | None]
+    port_range_max: Mapped[int | None]
+    remote_ip_prefix: Mapped[str | None] = mapped_column(String(64))
+    remote_group_id: Mapped[str | None] = mapped_column(String(36))
+    content: Mapped[str] = mapped_column(String(160), unique=True)
+    used_in_default_sg: Mapped[bool] = mapped_column(default=False)
+    used_in_non_default_sg: Mapped[bool] = mapped_column(default=True)
+    description: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    revision_number: Mapped[int] = mapped_column(default=1)
 
 
 class PortSecurityGroupRow(Row):

@@ -36,6 +36,7 @@ _ALIASES = {
     "revision-if-match": ("If-Match constraints based on revision_number", "Changes conditional on a revision."),
     "router": ("Neutron L3 Router", "Routers between subnets."),
     "security-group": ("security-group", "Which packets the ports of a group send and get."),
+    "security-groups-default-rules": ("Default rules for security groups", "The rules that new groups begin with."),
     "security-groups-normalized-cidr": ("Normalized CIDR field for security group rules",
                                         "The range of a rule's remote_ip_prefix."),
     "security-groups-rules-belongs-to-default-sg": ("Security group rules belong to default security group",

@@ -103,13 +103,17 @@ LIMIT = (
     A("max_burst_kbps", INT32, "CUFS", 0),
     A("project_id", TEXT, "C"), A("tenant_id", TEXT, "C"),
 )
-RULE_ATTRIBUTES = (
-    A("security_group_id", uuid, "C!FS"),
+MATCHED = (
     A("direction", choice("ingress", "egress"), "C!FS"),
     A("ethertype", string(8), "CFS", "IPv4"),
     A("protocol", protocol, "CFS", None),
     A("port_range_min", nullable(port_number), "CFS", None), A("port_range_max", nullable(port_number), "CFS", None),
-    A("remote_ip_prefix", nullable(string(64)), "CFS", None), A("normalized_cidr", nullable(TEXT)),
+    A("remote_ip_prefix", nullable(string(64)), "CFS", None),
+)
+RULE_ATTRIBUTES = (
+    A("security_group_id", uuid, "C!FS"),
+    *MATCHED,
+    A("normalized_cidr", nullable(TEXT)),
     A("remote_group_id", nullable(uuid), "CFS", None),
     A("belongs_to_default_sg", boolean, "F"),
     A("description", TEXT, "CFS", ""),
@@ -247,6 +251,14 @@ COLLECTIONS = (
         *TIMES,
     )),
     Collection("security_group_rules", "security_group_rule", (*OWNER, *RULE_ATTRIBUTES, *TIMES), verbs="CD"),
+    Collection("default_security_group_rules", "default_security_group_rule", (
+        A("id", TEXT, "FS"),
+        *MATCHED,
+        A("remote_group_id", nullable(choice("PARENT")), "CFS", None),
+        A("used_in_default_sg", boolean, "CFS", False), A("used_in_non_default_sg", boolean, "CFS", True),
+        A("description", TEXT, "CFS", ""),
+        *TIMES[:-1],
+    ), verbs="CD"),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
         *(A(resource, NUMBER, "U") for resource in QUOTAS),

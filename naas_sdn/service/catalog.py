@@ -13,6 +13,7 @@ from naas_sdn.service.availability import Availabilities
 from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
+from naas_sdn.service.default_rules import DefaultRules
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
@@ -49,6 +50,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "routes": Tagged(Routes(plugins, limits), RouteRow),
         "security_groups": Tagged(SecurityGroups(limits), SecurityGroupRow),
         "security_group_rules": Tagged(SecurityGroupRules(limits), SecurityGroupRuleRow),
+        "default_security_group_rules": DefaultRules(),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),

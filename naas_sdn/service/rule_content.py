@@ -5,11 +5,13 @@ Neutron's rules hold, with its names of errors. Numbers of protocols are IANA's.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from naas_sdn.errors import (
+    BadRequest,
     InvalidCIDR,
     SecurityGroupEthertypeConflictWithProtocol,
     SecurityGroupInvalidIcmpValue,
@@ -23,7 +25,7 @@ from naas_sdn.errors import (
     SecurityGroupRuleInvalidProtocol,
     SecurityGroupRuleParameterConflict,
 )
-from naas_sdn.service.contract import Attributes
+from naas_sdn.service.contract import Attributes, Query
 
 ETHERTYPES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 VERSIONS = {"IPv4": 4, "IPv6": 6}
@@ -106,6 +108,36 @@ def settled(attributes: Attributes) -> Attributes:
                "port_range_max": high, "remote_ip_prefix": None if remote is None else str(remote),
                "remote_group_id": attributes.get("remote_group_id")}
     return {**columns, "content": _content(columns, number, remote)}
+
+
+MATCHES = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", *REMOTES)
+
+
+def matches(row: Any) -> Attributes:
+    """What a rule's row says that it matches, as it is shown."""
+    return {name: getattr(row, name) for name in MATCHES}
+
+
+_SPELLINGS: Mapping[str, Callable[[str], Any]] = {
+    "ethertype": ethertype, "protocol": protocol, "remote_ip_prefix": lambda text: str(prefix(text))}
+"""Filters whose values are written in several ways."""
+
+
+def spelt(query: Query) -> Query:
+    """With the values of its filters as rules have them."""
+    return replace(query, filters={
+        name: tuple(_spelt(_SPELLINGS[name], value) for value in values) if name in _SPELLINGS else values
+        for name, values in query.filters.items()})
+
+
+def _spelt(convert: Callable[[str], Any], value: Any) -> Any:
+    """What no rule can have is left alone, and found nowhere."""
+    if value is None or value.lower() in ("null", "none"):
+        return None
+    try:
+        return convert(value)
+    except BadRequest:
+        return value
 
 
 def _require_ports(name: str | None, number: int | None, low: int | None, high: int | None) -> None:

@@ -1,9 +1,8 @@
 """The rules of security groups."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.exc import IntegrityError
@@ -11,7 +10,6 @@ from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.errors import (
-    BadRequest,
     HTTPBadRequest,
     SecurityGroupNotSingleGroupRules,
     SecurityGroupRuleExists,
@@ -85,28 +83,9 @@ class SecurityGroupRules:
         conditions: list[ColumnElement[bool]] = []
         if len(set(of_default)) == 1:
             conditions.append(_OF_DEFAULT_GROUPS if of_default[0] else ~_OF_DEFAULT_GROUPS)
-        for name, spelt in _SPELLINGS.items():
-            if name in filters:
-                filters[name] = tuple(_canonical(spelt, value) for value in filters[name])
-        rows = find_rows(session, context, SecurityGroupRuleRow, replace(query, filters=filters),
+        rows = find_rows(session, context, SecurityGroupRuleRow, rule_content.spelt(replace(query, filters=filters)),
                          SecurityGroupRuleNotFound, clause=SEEN, conditions=conditions, options=_WITH_GROUP)
         return [{**show_rule(row, row.group), "tags": []} for row in rows]
-
-
-_SPELLINGS: Mapping[str, Callable[[str], Any]] = {
-    "ethertype": rule_content.ethertype, "protocol": rule_content.protocol,
-    "remote_ip_prefix": lambda text: str(rule_content.prefix(text))}
-"""Filters whose values are written in several ways."""
-
-
-def _canonical(spelt: Callable[[str], Any], value: Any) -> Any:
-    """What cannot be a rule's is left alone, and found nowhere."""
-    if value is None or value.lower() in ("null", "none"):
-        return None
-    try:
-        return spelt(value)
-    except BadRequest:
-        return value
 
 
 def _visible_rule(session: Session, context: Context, identifier: str) -> SecurityGroupRuleRow:

@@ -20,6 +20,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.service import rule_content
 from naas_sdn.service.contract import Action, Attributes, Context, NeedsToWrite, Query
+from naas_sdn.service.default_rules import first_rules
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, times, touch, visible
 
@@ -55,7 +56,7 @@ def make_default(session: Session, project_id: str) -> str:
     """The id of the project's new default group, or of the one that somebody else made meanwhile."""
     row = SecurityGroupRow(id=new_id(), project_id=project_id, default_of=project_id, name=DEFAULT,
                            description="Default security group")
-    row.rules = _first_rules(row)
+    row.rules = first_rules(session, row)
     try:
         with session.begin_nested():
             session.add(row)
@@ -64,23 +65,12 @@ def make_default(session: Session, project_id: str) -> str:
     return row.id
 
 
-def _first_rules(group: SecurityGroupRow) -> list[SecurityGroupRuleRow]:
-    """What a new group lets out; a default one also lets in what its own ports send."""
-    contents = [{"direction": "egress", "ethertype": version} for version in rule_content.VERSIONS]
-    if group.default_of is not None:
-        contents += [{"direction": "ingress", "ethertype": version, "remote_group_id": group.id}
-                     for version in rule_content.VERSIONS]
-    return [SecurityGroupRuleRow(project_id=group.project_id, **rule_content.settled(content)) for content in contents]
-
-
 def show_rule(row: SecurityGroupRuleRow, group: SecurityGroupRow) -> Attributes:
     """All but the tags."""
     remote = row.remote_ip_prefix
     return {
         "id": row.id, "project_id": row.project_id, "tenant_id": row.project_id,
-        "security_group_id": row.security_group_id, "direction": row.direction, "ethertype": row.ethertype,
-        "protocol": row.protocol, "port_range_min": row.port_range_min, "port_range_max": row.port_range_max,
-        "remote_ip_prefix": remote, "remote_group_id": row.remote_group_id,
+        "security_group_id": row.security_group_id, **rule_content.matches(row),
         "normalized_cidr": None if remote is None else str(rule_content.prefix(remote).network),
         "belongs_to_default_sg": group.default_of is not None, "description": row.description, **times(row),
     }
@@ -105,7 +95,7 @@ class SecurityGroups:
         self.limits.charge(session, "security_group", project)
         row = SecurityGroupRow(id=new_id(), **{name: attributes[name] for name in (
             "project_id", "name", "description", "stateful") if name in attributes})
-        row.rules = _first_rules(row)
+        row.rules = first_rules(session, row)
         session.add(row)
         session.flush()
         return _show(row)

@@ -701,3 +701,80 @@ def test_what_ports_with_groups_cost(wire: Wire, number: int) -> None:
     assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain + 2
     assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain
     assert cost("PUT", f"ports/{port}", {"port": {"security_groups": []}}) == plain + 1
+
+
+# The rules that new groups begin with.
+
+
+def begin_with(wire: Wire, **attributes: Any) -> Answer:
+    body = {"default_security_group_rule": {"direction": "ingress", **attributes}}
+    return wire.ask("POST", "default-security-group-rules", body, who="admin")
+
+
+def test_the_first_rules_are_read_by_all(wire: Wire) -> None:
+    for who in ("alice", "reader", "admin", "service"):
+        rules = wire.ask("GET", "default-security-group-rules", who=who).body["default_security_group_rules"]
+        assert shape(rules) == {("egress", "IPv4", None), ("egress", "IPv6", None), ("ingress", "IPv4", "PARENT"),
+                                ("ingress", "IPv6", "PARENT")}
+        assert all(item["used_in_default_sg"] for item in rules)
+        assert {item["direction"] for item in rules if item["used_in_non_default_sg"]} == {"egress"}
+    shown = wire.ask("GET", f"default-security-group-rules/{rules[0]['id']}").body
+    assert shown == {"default_security_group_rule": rules[0]}
+
+
+def test_operators_say_what_new_groups_begin_with(wire: Wire) -> None:
+    old = wire.make("security_groups")["id"]
+    item = begin_with(wire, protocol="TCP", port_range_min=22, port_range_max=22, remote_ip_prefix="10.0.0.1/8",
+                      description="ssh").body["default_security_group_rule"]
+    assert item.items() >= {"protocol": "tcp", "remote_ip_prefix": "10.0.0.1/8", "used_in_default_sg": False,
+                            "used_in_non_default_sg": True, "remote_group_id": None}.items()
+    begin_with(wire, protocol="esp", remote_group_id="PARENT", used_in_default_sg=True, used_in_non_default_sg=False)
+    egress = wire.ask("GET", "default-security-group-rules?direction=egress").body["default_security_group_rules"]
+    for first in egress:
+        assert wire.ask("DELETE", f"default-security-group-rules/{first['id']}", who="admin").status == 204
+    group = wire.make("security_groups")
+    [only] = group["security_group_rules"]
+    assert only.items() >= {"protocol": "tcp", "port_range_min": 22, "remote_ip_prefix": "10.0.0.1/8",
+                            "normalized_cidr": "10.0.0.0/8", "description": "ssh"}.items()
+    assert refused(rule(wire, group["id"], protocol=6, port_range_min=22, port_range_max=22,
+                        remote_ip_prefix="10.0.0.0/8")) == (409, "SecurityGroupRuleExists")
+    assert len(wire.ask("GET", f"security-groups/{old}").body["security_group"]["security_group_rules"]) == 2
+    other = default(wire, "bob")
+    assert {(of["ethertype"], of["protocol"], of["remote_group_id"]) for of in other["security_group_rules"]} == {
+        ("IPv4", "esp", other["id"]), ("IPv4", None, other["id"]), ("IPv6", None, other["id"])}
+
+
+def test_who_else_may_not(wire: Wire) -> None:
+    [first, *_] = wire.ask("GET", "default-security-group-rules").body["default_security_group_rules"]
+    before = wire.dump()
+    body = {"default_security_group_rule": {"direction": "ingress", "protocol": "tcp"}}
+    for who in ("alice", "reader", "service"):
+        assert refused(wire.ask("POST", "default-security-group-rules", body, who=who)) == (403, "PolicyNotAuthorized")
+        answer = wire.ask("DELETE", f"default-security-group-rules/{first['id']}", who=who)
+        assert refused(answer) == (403, "PolicyNotAuthorized")
+    assert wire.ask("PUT", f"default-security-group-rules/{first['id']}", body, who="admin").status == 405
+    for method in ("GET", "DELETE"):
+        answer = wire.ask(method, f"default-security-group-rules/{GONE}", who="admin")
+        assert refused(answer) == (404, "DefaultSecurityGroupRuleNotFound")
+    for attributes, status in (({"remote_group_id": GONE}, 400), ({"direction": "egress"}, 409), ({}, 201),
+                               ({"remote_ip_prefix": "0.0.0.0/0"}, 409), ({"protocol": "nonsense"}, 400),
+                               ({"protocol": "tcp", "port_range_min": 99999}, 400), ({"used_in_default_sg": None}, 400),
+                               ({"security_group_id": GONE}, 400), ({"description": "\0"}, 400)):
+        if status == 201:
+            assert wire.dump() == before
+        assert begin_with(wire, **attributes).status == status, attributes
+
+
+def test_lists_of_first_rules(wire: Wire) -> None:
+    tcp = begin_with(wire, protocol="tcp").body["default_security_group_rule"]["id"]
+
+    def found(query: str) -> list[str]:
+        answer = wire.ask("GET", f"default-security-group-rules?{query}")
+        assert answer.status == 200, answer.body
+        return [item["id"] for item in answer.body["default_security_group_rules"]]
+
+    assert found("protocol=TCP") == found("used_in_default_sg=false") == [tcp]
+    assert len(found("used_in_non_default_sg=True")) == 3
+    assert len(found("remote_group_id=PARENT")) == 2
+    assert found("sort_key=protocol&sort_dir=desc&limit=1") == [tcp]
+    assert wire.ask("GET", "default-security-group-rules?content=x").status == 400

@@ -1,4 +1,7 @@
-"""Security groups, their rules, and the ports in them."""
+"""Security groups, their rules, the rules that new groups begin with, and the ports in groups."""
+import uuid
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -46,6 +49,32 @@ def upgrade() -> None:
     )
     op.create_index('ix_security_group_rules_project_id', 'security_group_rules', ['project_id'])
     op.create_index('ix_security_group_rules_remote_group_id', 'security_group_rules', ['remote_group_id'])
+    defaults = op.create_table('default_security_group_rules',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('direction', sa.String(length=8), nullable=False),
+    sa.Column('ethertype', sa.String(length=4), nullable=False),
+    sa.Column('protocol', sa.String(length=40), nullable=True),
+    sa.Column('port_range_min', sa.Integer(), nullable=True),
+    sa.Column('port_range_max', sa.Integer(), nullable=True),
+    sa.Column('remote_ip_prefix', sa.String(length=64), nullable=True),
+    sa.Column('remote_group_id', sa.String(length=36), nullable=True),
+    sa.Column('content', sa.String(length=160), nullable=False),
+    sa.Column('used_in_default_sg', sa.Boolean(), nullable=False),
+    sa.Column('used_in_non_default_sg', sa.Boolean(), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.DateTime(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id'),
+    sa.UniqueConstraint('content')
+    )
+    now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    op.bulk_insert(defaults, [
+        {'id': str(uuid.uuid4()), 'direction': direction, 'ethertype': ethertype, 'remote_group_id': whom,
+         'content': f"{direction} {ethertype} - - - {whom or '-'}", 'used_in_default_sg': True,
+         'used_in_non_default_sg': whom is None, 'description': '', 'created_at': now, 'updated_at': now,
+         'revision_number': 1}
+        for direction, whom in (('egress', None), ('ingress', 'PARENT')) for ethertype in ('IPv4', 'IPv6')])
     op.create_table('port_security_groups',
     sa.Column('port_id', sa.String(length=36), nullable=False),
     sa.Column('security_group_id', sa.String(length=36), nullable=False),
@@ -58,5 +87,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table('port_security_groups')
+    op.drop_table('default_security_group_rules')
     op.drop_table('security_group_rules')
     op.drop_table('security_groups')
