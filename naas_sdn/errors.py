@@ -148,6 +148,10 @@ class SecurityGroupNotSingleGroupRules(BadRequest):
     pass
 
 
+class AddressesAlreadyExist(BadRequest):
+    pass
+
+
 class PortSecurityAndIPRequiredForSecurityGroups(BadRequest):
     pass
 
@@ -263,6 +267,14 @@ class SecurityGroupNotFound(NotFound):
 
 class SecurityGroupRuleNotFound(NotFound):
     noun = "Security group rule"
+
+
+class AddressGroupNotFound(NotFound):
+    noun = "Address group"
+
+
+class AddressesNotFound(NotFound):
+    noun = "Addresses"
 
 
 class DefaultSecurityGroupRuleNotFound(NotFound):
@@ -382,6 +394,10 @@ class InvalidSharedSetting(Conflict):
 
 
 class SecurityGroupInUse(Conflict):
+    pass
+
+
+class AddressGroupInUse(Conflict):
     pass
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -23,6 +24,13 @@ class SecurityGroupRow(Owned):
         order_by="SecurityGroupRuleRow.created_at, SecurityGroupRuleRow.id")
 
 
+class AddressGroupRow(Owned):
+    """`addresses`: ranges as text, in order; a single address is a range of its own."""
+
+    __tablename__ = "address_groups"
+    addresses: Mapped[list[Any]]
+
+
 class SecurityGroupRuleRow(Row):
     """What may pass. None matches anything; ports are the type and the code of ICMP.
 
@@ -41,6 +49,7 @@ class SecurityGroupRuleRow(Row):
     port_range_max: Mapped[int | None]
     remote_ip_prefix: Mapped[str | None] = mapped_column(String(64))
     remote_group_id: Mapped[str | None] = mapped_column(ForeignKey("security_groups.id"), index=True)
+    remote_address_group_id: Mapped[str | None] = mapped_column(ForeignKey("address_groups.id"), index=True)
     content: Mapped[str] = mapped_column(String(160))
     description: Mapped[str] = mapped_column(String(255), default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -61,6 +70,7 @@ class DefaultSecurityGroupRuleRow(Row):
     port_range_max: Mapped[int | None]
     remote_ip_prefix: Mapped[str | None] = mapped_column(String(64))
     remote_group_id: Mapped[str | None] = mapped_column(String(36))
+    remote_address_group_id: Mapped[str | None] = mapped_column(ForeignKey("address_groups.id"))
     content: Mapped[str] = mapped_column(String(160), unique=True)
     used_in_default_sg: Mapped[bool] = mapped_column(default=False)
     used_in_non_default_sg: Mapped[bool] = mapped_column(default=True)

@@ -78,6 +78,7 @@ FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
+ADDRESSES = record({"addresses": list_of(string(64))})
 PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
@@ -109,6 +110,7 @@ MATCHED = (
     A("protocol", protocol, "CFS", None),
     A("port_range_min", nullable(port_number), "CFS", None), A("port_range_max", nullable(port_number), "CFS", None),
     A("remote_ip_prefix", nullable(string(64)), "CFS", None),
+    A("remote_address_group_id", nullable(uuid), "CFS", None),
 )
 RULE_ATTRIBUTES = (
     A("security_group_id", uuid, "C!FS"),
@@ -259,6 +261,12 @@ COLLECTIONS = (
         A("description", TEXT, "CFS", ""),
         *TIMES[:-1],
     ), verbs="CD"),
+    Collection("address_groups", "address_group", (
+        *NAMED,
+        A("addresses", list_of(string(64)), "C"),
+        A("shared", boolean, "F"),
+        *TIMES[:-1],
+    ), actions={"add_addresses": Action(ADDRESSES), "remove_addresses": Action(ADDRESSES)}),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
         *(A(resource, NUMBER, "U") for resource in QUOTAS),

@@ -7,6 +7,7 @@ from naas_sdn.config import quotas, tunnel_mtu
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.address_groups import AddressGroups
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
 from naas_sdn.service.availability import Availabilities
@@ -51,6 +52,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "security_groups": Tagged(SecurityGroups(limits), SecurityGroupRow),
         "security_group_rules": Tagged(SecurityGroupRules(limits), SecurityGroupRuleRow),
         "default_security_group_rules": DefaultRules(),
+        "address_groups": AddressGroups(),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),

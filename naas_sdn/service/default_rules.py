@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from naas_sdn.db.security_group_rows import PARENT, DefaultSecurityGroupRuleRow, SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.errors import DefaultSecurityGroupRuleExists, DefaultSecurityGroupRuleNotFound, HTTPBadRequest
 from naas_sdn.service import rule_content
+from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import find_rows, require_admin, times, visible
 
@@ -42,6 +43,8 @@ class DefaultRules:
                parent: Mapping[str, str]) -> Attributes:
         require_admin(context, "create_default_security_group_rule")
         columns = rule_content.settled(attributes)
+        if columns["remote_address_group_id"] is not None:
+            visible_address_group(session, context, columns["remote_address_group_id"])
         same = session.scalar(_SAME, {"content": columns["content"]})
         if same is not None:
             raise DefaultSecurityGroupRuleExists(f"Default Security group rule already exists. Rule id is {same}.")

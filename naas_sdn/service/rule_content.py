@@ -40,7 +40,8 @@ ICMP, ICMPV6 = 1, 58
 WITH_PORTS = frozenset(PROTOCOLS[name] for name in ("dccp", "sctp", "tcp", "udp", "udplite"))
 OF_IPV6 = frozenset(PROTOCOLS[name] for name in PROTOCOLS if name.startswith("ipv6-"))
 
-REMOTES = ("remote_ip_prefix", "remote_group_id")
+REMOTE_GROUPS = ("remote_group_id", "remote_address_group_id")
+REMOTES = ("remote_ip_prefix", *REMOTE_GROUPS)
 """Whom a rule is about; one of them at most."""
 
 
@@ -106,7 +107,7 @@ def settled(attributes: Attributes) -> Attributes:
             raise SecurityGroupRuleParameterConflict(f"Conflicting value ethertype {kind} for CIDR {remote}.")
     columns = {"direction": attributes["direction"], "ethertype": kind, "protocol": name, "port_range_min": low,
                "port_range_max": high, "remote_ip_prefix": None if remote is None else str(remote),
-               "remote_group_id": attributes.get("remote_group_id")}
+               **{name: attributes.get(name) for name in REMOTE_GROUPS}}
     return {**columns, "content": _content(columns, number, remote)}
 
 
@@ -173,6 +174,8 @@ def _content(columns: Attributes, number: int | None, remote: IPv4Interface | IP
     ports: tuple[Any, Any] = (columns["port_range_min"], columns["port_range_max"])
     if number in WITH_PORTS and ports == (1, 65535):
         ports = (None, None)
-    whom = columns["remote_group_id"] if remote is None or not remote.network.prefixlen else remote.network
+    whom = next((columns[name] for name in REMOTE_GROUPS if columns[name] is not None), None)
+    if remote is not None and remote.network.prefixlen:
+        whom = remote.network
     parts = (columns["direction"], columns["ethertype"], number, *ports, whom)
     return " ".join("-" if part is None else str(part) for part in parts)

@@ -16,6 +16,7 @@ from naas_sdn.errors import (
     SecurityGroupRuleNotFound,
 )
 from naas_sdn.service import rule_content
+from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import READER, find_rows, require_owner, touch, visible
@@ -49,6 +50,8 @@ class SecurityGroupRules:
         remote = columns["remote_group_id"]
         if remote not in (None, group.id):
             visible_group(session, context, remote)
+        if columns["remote_address_group_id"] is not None:
+            visible_address_group(session, context, columns["remote_address_group_id"])
         same = session.scalar(_SAME, {"security_group_id": group.id, "content": columns["content"]})
         if same is not None:
             raise _exists(same)

@@ -1,4 +1,4 @@
-"""Security groups, their rules, the rules that new groups begin with, and the ports in groups."""
+"""Security groups, their rules, the rules that new groups begin with, ports in groups, address groups."""
 import uuid
 from datetime import UTC, datetime
 
@@ -26,6 +26,18 @@ def upgrade() -> None:
     sa.UniqueConstraint('default_of')
     )
     op.create_index('ix_security_groups_project_id', 'security_groups', ['project_id'])
+    op.create_table('address_groups',
+    sa.Column('id', sa.String(length=36), nullable=False),
+    sa.Column('project_id', sa.String(length=255), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.String(length=255), nullable=False),
+    sa.Column('created_at', sa.DateTime(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(), nullable=False),
+    sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.Column('addresses', sa.JSON(), nullable=False),
+    sa.PrimaryKeyConstraint('id')
+    )
+    op.create_index('ix_address_groups_project_id', 'address_groups', ['project_id'])
     op.create_table('security_group_rules',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('project_id', sa.String(length=255), nullable=False),
@@ -37,6 +49,7 @@ def upgrade() -> None:
     sa.Column('port_range_max', sa.Integer(), nullable=True),
     sa.Column('remote_ip_prefix', sa.String(length=64), nullable=True),
     sa.Column('remote_group_id', sa.String(length=36), nullable=True),
+    sa.Column('remote_address_group_id', sa.String(length=36), nullable=True),
     sa.Column('content', sa.String(length=160), nullable=False),
     sa.Column('description', sa.String(length=255), nullable=False),
     sa.Column('created_at', sa.DateTime(), nullable=False),
@@ -44,11 +57,14 @@ def upgrade() -> None:
     sa.Column('revision_number', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['security_group_id'], ['security_groups.id']),
     sa.ForeignKeyConstraint(['remote_group_id'], ['security_groups.id']),
+    sa.ForeignKeyConstraint(['remote_address_group_id'], ['address_groups.id']),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('security_group_id', 'content')
     )
     op.create_index('ix_security_group_rules_project_id', 'security_group_rules', ['project_id'])
     op.create_index('ix_security_group_rules_remote_group_id', 'security_group_rules', ['remote_group_id'])
+    op.create_index('ix_security_group_rules_remote_address_group_id', 'security_group_rules',
+                    ['remote_address_group_id'])
     defaults = op.create_table('default_security_group_rules',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('direction', sa.String(length=8), nullable=False),
@@ -58,6 +74,7 @@ def upgrade() -> None:
     sa.Column('port_range_max', sa.Integer(), nullable=True),
     sa.Column('remote_ip_prefix', sa.String(length=64), nullable=True),
     sa.Column('remote_group_id', sa.String(length=36), nullable=True),
+    sa.Column('remote_address_group_id', sa.String(length=36), nullable=True),
     sa.Column('content', sa.String(length=160), nullable=False),
     sa.Column('used_in_default_sg', sa.Boolean(), nullable=False),
     sa.Column('used_in_non_default_sg', sa.Boolean(), nullable=False),
@@ -65,6 +82,7 @@ def upgrade() -> None:
     sa.Column('created_at', sa.DateTime(), nullable=False),
     sa.Column('updated_at', sa.DateTime(), nullable=False),
     sa.Column('revision_number', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['remote_address_group_id'], ['address_groups.id']),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('content')
     )
@@ -89,4 +107,5 @@ def downgrade() -> None:
     op.drop_table('port_security_groups')
     op.drop_table('default_security_group_rules')
     op.drop_table('security_group_rules')
+    op.drop_table('address_groups')
     op.drop_table('security_groups')
