@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, bindparam, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
@@ -54,16 +53,13 @@ class SecurityGroupRules:
             visible_address_group(session, context, columns["remote_address_group_id"])
         same = session.scalar(_SAME, {"security_group_id": group.id, "content": columns["content"]})
         if same is not None:
-            raise _exists(same)
+            raise SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {same}.")
         self.limits.charge(session, "security_group_rule", group.project_id)
         row = SecurityGroupRuleRow(project_id=group.project_id, security_group_id=group.id, group=group,
                                    description=attributes.get("description", ""), **columns)
         session.add(row)
         touch(group)
-        try:
-            session.flush()
-        except IntegrityError as error:
-            raise _exists(row.content) from error
+        session.flush()
         return {**show_rule(row, group), "tags": []}
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
@@ -93,7 +89,3 @@ class SecurityGroupRules:
 
 def _visible_rule(session: Session, context: Context, identifier: str) -> SecurityGroupRuleRow:
     return visible(session, context, SecurityGroupRuleRow, identifier, SecurityGroupRuleNotFound, SEEN, _WITH_GROUP)
-
-
-def _exists(what: str) -> SecurityGroupRuleExists:
-    return SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {what}.")

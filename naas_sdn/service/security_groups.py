@@ -53,7 +53,10 @@ def default_group(session: Session, project_id: str) -> str:
 
 
 def make_default(session: Session, project_id: str) -> str:
-    """The id of the project's new default group, or of the one that somebody else made meanwhile."""
+    """The id of the project's new default group, or of the one that somebody else made meanwhile.
+
+    Raises IntegrityError when there is one that this transaction does not see.
+    """
     row = SecurityGroupRow(id=new_id(), project_id=project_id, default_of=project_id, name=DEFAULT,
                            description="Default security group")
     row.rules = first_rules(session, row)
@@ -61,7 +64,10 @@ def make_default(session: Session, project_id: str) -> str:
         with session.begin_nested():
             session.add(row)
     except IntegrityError:
-        return session.execute(_DEFAULT_OF, {"project_id": project_id}).scalar_one()
+        found = session.scalar(_DEFAULT_OF, {"project_id": project_id})
+        if found is None:
+            raise
+        return found
     return row.id
 
 
