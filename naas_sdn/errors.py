@@ -105,6 +105,66 @@ class MaxPrefixSubnetAllocationError(BadRequest):
     pass
 
 
+class SecurityGroupRuleInvalidEtherType(BadRequest):
+    pass
+
+
+class SecurityGroupRuleInvalidProtocol(BadRequest):
+    pass
+
+
+class SecurityGroupEthertypeConflictWithProtocol(BadRequest):
+    pass
+
+
+class SecurityGroupProtocolRequiredWithPorts(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidProtocolForPort(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidPortValue(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidPortRange(BadRequest):
+    pass
+
+
+class SecurityGroupInvalidIcmpValue(BadRequest):
+    pass
+
+
+class SecurityGroupMissingIcmpType(BadRequest):
+    pass
+
+
+class SecurityGroupMultipleRemoteEntites(BadRequest):
+    """Neutron spells it so."""
+
+
+class SecurityGroupRuleParameterConflict(BadRequest):
+    """The remote prefix is of another IP version than the rule."""
+
+
+class InvalidCIDR(BadRequest):
+    pass
+
+
+class SecurityGroupNotSingleGroupRules(BadRequest):
+    pass
+
+
+class AddressesAlreadyExist(BadRequest):
+    pass
+
+
+class PortSecurityAndIPRequiredForSecurityGroups(BadRequest):
+    pass
+
+
 class NotAuthenticated(NaasError):
     """`challenge`: how to say who one is (RFC 9110 section 11.6.1), where that is not by a token of our own."""
 
@@ -226,6 +286,26 @@ class RouterInterfaceNotFound(NotFound):
 
 class RouterInterfaceNotFoundForSubnet(NotFound):
     noun = "Router interface on subnet"
+
+
+class SecurityGroupNotFound(NotFound):
+    noun = "Security group"
+
+
+class SecurityGroupRuleNotFound(NotFound):
+    noun = "Security group rule"
+
+
+class AddressGroupNotFound(NotFound):
+    noun = "Address group"
+
+
+class AddressesNotFound(NotFound):
+    noun = "Addresses"
+
+
+class DefaultSecurityGroupRuleNotFound(NotFound):
+    noun = "Default security group rule"
 
 
 class Conflict(NaasError):
@@ -373,6 +453,38 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 
 class InvalidSharedSetting(Conflict):
+    pass
+
+
+class SecurityGroupInUse(Conflict):
+    pass
+
+
+class AddressGroupInUse(Conflict):
+    pass
+
+
+class SecurityGroupRuleExists(Conflict):
+    pass
+
+
+class DefaultSecurityGroupRuleExists(Conflict):
+    pass
+
+
+class SecurityGroupDefaultAlreadyExists(Conflict):
+    pass
+
+
+class SecurityGroupCannotUpdateDefault(Conflict):
+    pass
+
+
+class SecurityGroupCannotRemoveDefault(Conflict):
+    pass
+
+
+class PortSecurityPortHasSecurityGroup(Conflict):
     pass
 
 

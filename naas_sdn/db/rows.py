@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, FetchedValue, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+if TYPE_CHECKING:
+    from naas_sdn.db.security_group_rows import PortSecurityGroupRow
 
 
 def now() -> datetime:
@@ -126,6 +129,9 @@ class PortRow(Owned):
     allocations: Mapped[list[AllocationRow]] = relationship(
         back_populates="port", cascade="all, delete-orphan", order_by="AllocationRow.id")
     vif: Mapped[VifRow | None] = relationship(back_populates="port", cascade="all, delete-orphan")
+    security_groups: Mapped[list[PortSecurityGroupRow]] = relationship(
+        back_populates="port", cascade="all, delete-orphan", passive_deletes=True,
+        order_by="PortSecurityGroupRow.security_group_id")
 
 
 class AllocationRow(Row):

@@ -16,11 +16,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from naas_sdn import runtime
-from naas_sdn.db import announcements, journal, postgresql, sqlite, status  # noqa: F401 - some listen to flushes
+from naas_sdn.db import (  # noqa: F401 - some listen to flushes, or are rows that others refer to
+    announcements,
+    journal,
+    postgresql,
+    security_group_rows,
+    sqlite,
+    status,
+)
 from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError, ServiceUnavailable
 
-__all__ = ["FOREVER", "Database", "Session"]
+__all__ = ["FOREVER", "Database", "Session", "writable"]
 
 PATIENCE = 5.0
 """Seconds that a transaction waits for its turn."""
@@ -63,6 +70,11 @@ class UnitOfWork(Session):
             super().flush(objects)
         finally:
             info[FLUSHING] = False
+
+
+def writable(session: Session) -> bool:
+    """Whether its transaction is one that writes."""
+    return isinstance(session, UnitOfWork)
 
 
 class Database:

@@ -9,6 +9,7 @@ from sqlalchemy import func as sql
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, Session, UOWTransaction, object_session
 
 from naas_sdn.db.rows import Owned, TagRow, VifRow
+from naas_sdn.db.security_group_rows import SecurityGroupRuleRow
 
 _TAGS = select(TagRow.object_id, TagRow.tag).where(TagRow.object_id.in_(bindparam("ids", expanding=True)))
 _ENDED = f"{__name__}.ended"
@@ -60,7 +61,8 @@ def _any(identifier: InstrumentedAttribute[str], tags: Sequence[str]) -> ColumnE
 
 @event.listens_for(Owned, "after_delete", propagate=True)
 @event.listens_for(VifRow, "after_delete")
-def _ended(_mapper: Mapper[Any], _connection: Connection, row: Owned | VifRow) -> None:
+@event.listens_for(SecurityGroupRuleRow, "after_delete")
+def _ended(_mapper: Mapper[Any], _connection: Connection, row: Owned | VifRow | SecurityGroupRuleRow) -> None:
     session = object_session(row)
     if session is not None:
         session.info.setdefault(_ENDED, []).append(row.id)

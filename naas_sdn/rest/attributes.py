@@ -174,6 +174,24 @@ def choice(*values: Any) -> Type:
     return convert
 
 
+@described({"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 40}, {"type": "null"}],
+            "examples": ["tcp"]}, {"type": ["string", "null"], "examples": ["tcp"]})
+def protocol(value: Any) -> str | None:
+    """A name or a number, which becomes its digits; whether there is such a protocol is for the service to say."""
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(integer(-2**31, 2**31 - 1)(value))
+    return str(string(40)(value))
+
+
+@described({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]{1,20}$"}], "examples": [443]},
+           {"type": "integer", "examples": [443]})
+def port_number(value: Any) -> int:
+    """Of 32 bits; which of them are ports is for the service to say, as it depends on the protocol."""
+    return int(integer(-2**31, 2**31 - 1)(value))
+
+
 def nullable(of: Type) -> Type:
     return Described(lambda value: None if value is None else of(value),
                      {"anyOf": [accepts(of), {"type": "null"}]}, {"anyOf": [shows(of), {"type": "null"}]})

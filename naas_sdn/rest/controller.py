@@ -13,7 +13,7 @@ from naas_sdn.errors import HTTPBadRequest, RevisionNumberConstraintFailed
 from naas_sdn.rest import query
 from naas_sdn.rest.attributes import NO_DEFAULT, Invalid, shown
 from naas_sdn.rest.resources import Action, Collection
-from naas_sdn.service.contract import Context, Resource
+from naas_sdn.service.contract import Context, NeedsToWrite, Resource
 
 Parent = Mapping[str, str]
 
@@ -29,8 +29,13 @@ class Controller:
 
     def index(self, context: Context, url: str, items: list[tuple[str, str]], parent: Parent) -> dict[str, Any]:
         asked = query.parse(self.collection, items, self._page_limit)
-        with self._database.read() as session:
-            found = self._resource.find(session, context, asked.query, parent)
+        try:
+            with self._database.read() as session:
+                found = self._resource.find(session, context, asked.query, parent)
+        except NeedsToWrite:
+            found = self._database.transact(
+                lambda session: self._resource.find(session, context, asked.query, parent),
+                request_id=context.request_id)
         content: dict[str, Any] = {self.collection.envelope: [query.select(item, asked.fields) for item in found]}
         links = query.links(url, items, asked, found, self.collection.key)
         if links:

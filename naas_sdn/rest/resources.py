@@ -18,6 +18,8 @@ from naas_sdn.rest.attributes import (
     mac,
     nullable,
     one_of,
+    port_number,
+    protocol,
     record,
     string,
     uuid,
@@ -78,6 +80,7 @@ FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
+ADDRESSES = record({"addresses": list_of(string(64))})
 PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
@@ -109,6 +112,23 @@ TRUNK = (
     A("sub_ports", list_of(SUB_PORT), "C"),
     *TIMES,
 )
+MATCHED = (
+    A("direction", choice("ingress", "egress"), "C!FS"),
+    A("ethertype", string(8), "CFS", "IPv4"),
+    A("protocol", protocol, "CFS", None),
+    A("port_range_min", nullable(port_number), "CFS", None), A("port_range_max", nullable(port_number), "CFS", None),
+    A("remote_ip_prefix", nullable(string(64)), "CFS", None),
+    A("remote_address_group_id", nullable(uuid), "CFS", None),
+)
+RULE_ATTRIBUTES = (
+    A("security_group_id", uuid, "C!FS"),
+    *MATCHED,
+    A("normalized_cidr", nullable(TEXT)),
+    A("remote_group_id", nullable(uuid), "CFS", None),
+    A("belongs_to_default_sg", boolean, "F"),
+    A("description", TEXT, "CFS", ""),
+)
+RULE = record({attribute.name: attribute.type for attribute in (*OWNER, *RULE_ATTRIBUTES, *TIMES[:-1])})
 BARE_TRUNK = record({attribute.name: attribute.type for attribute in TRUNK})
 
 
@@ -199,7 +219,7 @@ COLLECTIONS = (
         A("binding:profile", free_record, "CU"),
         A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
-        A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
+        A("security_groups", list_of(uuid), "CUF"), A("allowed_address_pairs", list_of(free_record)),
         A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
         A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)), A("trunk_details", free_record),
         *TIMES[:-1], A("tags", TAGS, "C"),
@@ -259,6 +279,28 @@ COLLECTIONS = (
         "remove_subports": Action(NAMED_PORTS, answer=BARE_TRUNK),
         "get_subports": Action(answer=SUB_PORTS),
     }),
+    Collection("security_groups", "security_group", (
+        *NAMED,
+        A("stateful", boolean, "CUF", True),
+        A("shared", boolean, "F"),
+        A("security_group_rules", list_of(RULE)),
+        *TIMES,
+    )),
+    Collection("security_group_rules", "security_group_rule", (*OWNER, *RULE_ATTRIBUTES, *TIMES), verbs="CD"),
+    Collection("default_security_group_rules", "default_security_group_rule", (
+        A("id", TEXT, "FS"),
+        *MATCHED,
+        A("remote_group_id", nullable(choice("PARENT")), "CFS", None),
+        A("used_in_default_sg", boolean, "CFS", False), A("used_in_non_default_sg", boolean, "CFS", True),
+        A("description", TEXT, "CFS", ""),
+        *TIMES[:-1],
+    ), verbs="CD"),
+    Collection("address_groups", "address_group", (
+        *NAMED,
+        A("addresses", list_of(string(64)), "C"),
+        A("shared", boolean, "F"),
+        *TIMES[:-1],
+    ), actions={"add_addresses": Action(ADDRESSES), "remove_addresses": Action(ADDRESSES)}),
     Collection("quotas", "quota", (
         A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
         *(A(resource, NUMBER, "U") for resource in QUOTAS),

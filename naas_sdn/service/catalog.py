@@ -5,14 +5,17 @@ from oslo_config import cfg
 
 from naas_sdn.config import quotas, tunnel_mtu
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
+from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.trunk_rows import TrunkRow
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.address_groups import AddressGroups
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
 from naas_sdn.service.availability import Availabilities
 from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
+from naas_sdn.service.default_rules import DefaultRules
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
@@ -23,6 +26,8 @@ from naas_sdn.service.qos_rules import AliasedRules, Rules, RuleTypes
 from naas_sdn.service.quotas import Quotas
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
+from naas_sdn.service.security_group_rules import SecurityGroupRules
+from naas_sdn.service.security_groups import SecurityGroups
 from naas_sdn.service.segments import Segments
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
@@ -50,6 +55,10 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "routes": Tagged(Routes(plugins, limits), RouteRow),
         "segments": Segments(plugins),
         "trunks": Tagged(Trunks(limits), TrunkRow),
+        "security_groups": Tagged(SecurityGroups(limits), SecurityGroupRow),
+        "security_group_rules": Tagged(SecurityGroupRules(limits), SecurityGroupRuleRow),
+        "default_security_group_rules": DefaultRules(),
+        "address_groups": AddressGroups(),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
         "hypervisors": Hypervisors(),

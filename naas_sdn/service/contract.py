@@ -56,6 +56,10 @@ class Query:
     reverse: bool = False
 
 
+class NeedsToWrite(Exception):
+    """No error: what was asked of a session that reads is to be asked again of one that writes."""
+
+
 Action = Callable[[Session, Context, str, Attributes], Attributes | list[Attributes]]
 
 

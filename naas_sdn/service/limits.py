@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.quota_rows import QuotaRow
 from naas_sdn.db.rows import NetworkRow, PortRow, RouteRow, RouterRow, SubnetRow, VifRow
+from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.trunk_rows import TrunkRow
 from naas_sdn.errors import OverQuota
 
@@ -24,7 +25,8 @@ _PROJECT: BindParameter[str] = bindparam("project_id")
 _ROWS: Mapping[str, Select[Any]] = {
     **{name: select(literal(1)).where(row.project_id == _PROJECT) for name, row in (
         ("network", NetworkRow), ("subnet", SubnetRow), ("port", PortRow), ("router", RouterRow),
-        ("route", RouteRow), ("trunk", TrunkRow))},
+        ("route", RouteRow), ("trunk", TrunkRow), ("security_group", SecurityGroupRow),
+        ("security_group_rule", SecurityGroupRuleRow))},
     "vif": select(literal(1)).select_from(VifRow).join(PortRow, PortRow.id == VifRow.port_id).where(
         PortRow.project_id == _PROJECT),
 }

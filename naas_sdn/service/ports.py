@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, delete, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
 from naas_sdn.db import announcements, status
 from naas_sdn.db.rows import AllocationRow, CounterRow, NetworkRow, PortRow, SubnetRow, VifRow
@@ -19,7 +20,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, binding, plugging, statistics, trunk_details
+from naas_sdn.service import addresses, binding, plugging, port_groups, statistics, trunk_details
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
@@ -39,7 +40,8 @@ OF_SERVICES = ("compute:", "baremetal:", "manila:")
 
 WHOLE = (joinedload(PortRow.network), joinedload(PortRow.allocations),
          joinedload(PortRow.vif).joinedload(VifRow.hypervisor))
-"""A port with all that an operation looks at or deletes with it."""
+"""A port with all that an operation looks at or deletes with it; its security groups end in the database."""
+SHOWN = (*WHOLE, joinedload(PortRow.security_groups))
 
 
 SEEN = or_(PortRow.project_id == READER,
@@ -47,9 +49,10 @@ SEEN = or_(PortRow.project_id == READER,
 """Own ports, and all ports of own networks."""
 
 
-def visible_port(session: Session, context: Context, identifier: str) -> PortRow:
+def visible_port(session: Session, context: Context, identifier: str,
+                 options: tuple[ExecutableOption, ...] = WHOLE) -> PortRow:
     """Raises PortNotFound."""
-    return visible(session, context, PortRow, identifier, PortNotFound, SEEN, WHOLE)
+    return visible(session, context, PortRow, identifier, PortNotFound, SEEN, options)
 
 
 def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
@@ -86,14 +89,16 @@ class Ports:
         self._require_owner(context, attributes["project_id"], "create_port")
         self._restrict(context, network, attributes, "create_port")
         self.limits.charge(session, "port", attributes["project_id"])
-        secure = attributes.get("port_security_enabled")
+        asked = attributes.get("port_security_enabled")
+        secure = network.port_security_enabled if asked is None else asked
+        groups = port_groups.of_new_port(session, context, attributes, secure=secure)
         if attributes.get("mac_address") is not None:
             addresses.require_free_mac(session, network.id, attributes["mac_address"])
         with session.no_autoflush:
             # All that is asked here is of other rows, so one flush is enough.
             row = addresses.new_port(session, network, {
                 **{name: attributes[name] for name in PLAIN if name in attributes},
-                "port_security_enabled": network.port_security_enabled if secure is None else secure,
+                "port_security_enabled": secure, "security_groups": port_groups.members(groups),
                 "project_id": attributes["project_id"], "mac_address": attributes.get("mac_address"),
                 "host_id": attributes.get("binding:host_id") or "", "profile": attributes.get("binding:profile") or {},
                 "vnic_type": attributes.get("binding:vnic_type", "normal"),
@@ -107,11 +112,12 @@ class Ports:
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        row = visible_port(session, context, identifier)
+        row = visible_port(session, context, identifier, SHOWN)
         self._require_owner(context, row.project_id, "update_port")
         self._restrict(context, row.network, attributes, "update_port", row)
         _keep_what_the_cloud_gave(row, attributes)
         self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
+        port_groups.change(session, context, row, attributes)
         before = addresses.subnets_of(session, [row])
         if attributes.get("mac_address", row.mac_address) != row.mac_address:
             self._new_mac(session, row, attributes["mac_address"])
@@ -151,16 +157,18 @@ class Ports:
         remove(session, self.plugins, row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return self.show(session, context, [visible_port(session, context, identifier)])[0]
+        return self.show(session, context, [visible_port(session, context, identifier, SHOWN)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        conditions = [_holding(query.filters["fixed_ips"])] if "fixed_ips" in query.filters else []
-        filters = {name: values for name, values in query.filters.items() if name not in ("fixed_ips", "status")}
+        conditions = [clause(query.filters[name]) for name, clause in (
+            ("fixed_ips", _holding), ("security_groups", port_groups.having)) if name in query.filters]
+        filters = {name: values for name, values in query.filters.items()
+                   if name not in ("fixed_ips", "security_groups", "status")}
         wanted = query.filters.get("status")
         plain = Query(filters, query.sorts, None if wanted else query.limit, query.marker, query.reverse)
         # Nova asks by host with its user's token, who is not shown it.
         columns = {"binding:host_id": PortRow.host_id, "binding:vnic_type": PortRow.vnic_type}
-        options = [selectinload(PortRow.allocations),
+        options = [selectinload(PortRow.allocations), selectinload(PortRow.security_groups),
                    joinedload(PortRow.vif).joinedload(VifRow.hypervisor), joinedload(PortRow.network)]
         rows = find_rows(session, context, PortRow, plain, PortNotFound, clause=SEEN, columns=columns,
                          conditions=conditions, options=options)
@@ -173,7 +181,7 @@ class Ports:
         return shown
 
     def plug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        row = visible_port(session, context, identifier)
+        row = visible_port(session, context, identifier, SHOWN)
         plugging.require_service(context, "plug")
         plugging.require_plain_interface(body["interface"], self.reserved)
         if row.vif is None:
@@ -182,7 +190,7 @@ class Ports:
         return {"port": self.show(session, context, [row])[0]}
 
     def unplug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        row = visible_port(session, context, identifier)
+        row = visible_port(session, context, identifier, SHOWN)
         plugging.require_service(context, "unplug")
         plugging.unplug(session, row)
         return {"port": self.show(session, context, [row])[0]}
@@ -210,7 +218,7 @@ class Ports:
             "admin_state_up": row.admin_state_up, "status": status.port_status(row, error),
             "mac_address": row.mac_address, "fixed_ips": [
                 {"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations],
-            "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": [],
+            "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": port_groups.ids_of(row),
             "port_security_enabled": row.port_security_enabled, "allowed_address_pairs": [],
             "extra_dhcp_opts": [], "qos_policy_id": row.qos_policy_id,
             "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,

@@ -110,6 +110,7 @@ class Routers:
             self._check(session, context, row, subnet)
             require_untrunked(session, port.id)
             port.device_id, port.device_owner, port.port_security_enabled = row.id, ROUTER_INTERFACE, False
+            port.security_groups = []
             touch(port)
         row.interfaces.append(RouterInterfaceRow(port_id=port.id, subnet_id=subnet.id))
         touch(row)

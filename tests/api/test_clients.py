@@ -145,6 +145,47 @@ def test_trunks_and_segments(controller: Controller, cloud: Connection) -> None:
     assert list(cloud.network.segments()) == []
 
 
+def test_security_groups(controller: Controller, cloud: Connection) -> None:
+    """As the SDK, its cloud layer and the command line ask for them."""
+    assert [group.name for group in cloud.network.security_groups(project_id="alice")] == ["default"]
+    office = cloud.network.create_address_group(name="office", addresses=["192.0.2.0/24"])
+    assert cloud.network.add_addresses_to_address_group(office, ["198.51.100.1"]).addresses == [
+        "192.0.2.0/24", "198.51.100.1/32"]
+    web = cloud.network.create_security_group(name="web", description="web")
+    rule = cloud.network.create_security_group_rule(
+        security_group_id=web.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=80,
+        port_range_max=80, remote_ip_prefix="0.0.0.0/0")
+    assert (rule.protocol, rule.normalized_cidr, rule.port_range_max) == ("tcp", "0.0.0.0/0", 80)
+    several = cloud.network.create_security_group_rules([
+        {"security_group_id": web.id, "direction": "ingress", "remote_group_id": web.id},
+        {"security_group_id": web.id, "direction": "ingress", "remote_address_group_id": office.id}])
+    found = {item.id for item in cloud.network.security_group_rules(security_group_id=web.id, direction="ingress")}
+    assert found == {rule.id, *(item.id for item in several)}
+    assert cloud.network.find_security_group("web").id == web.id
+    assert cloud.network.update_security_group(web, stateful=False).stateful is False
+    cloud.network.set_tags(web, ["red"])
+    assert [group.id for group in cloud.network.security_groups(tags="red")] == [web.id]
+    network = cloud.network.create_network()
+    port = cloud.network.create_port(network_id=network.id, security_group_ids=[web.id])
+    assert port.security_group_ids == [web.id]
+    assert [item.id for item in cloud.network.ports(security_groups=web.id)] == [port.id]
+    with pytest.raises(exceptions.ConflictException, match="in use"):
+        cloud.network.delete_security_group(web, ignore_missing=False)
+    assert cloud.network.update_port(port, security_groups=[]).security_group_ids == []
+    cloud.network.delete_security_group(web, ignore_missing=False)
+    cloud.network.delete_address_group(office, ignore_missing=False)
+    assert cloud.network.find_security_group_rule(rule.id) is None
+    made = cloud.create_security_group("cli", "of the cloud layer")
+    assert cloud.create_security_group_rule(made.id, protocol="tcp", port_range_min=22, port_range_max=22) is not None
+    assert {group.name for group in cloud.list_security_groups()} == {"default", "cli"}
+    assert cloud.delete_security_group(made.id) is True
+    assert len(list(cloud.network.default_security_group_rules())) == 4
+    with connect(controller, "operator", "admin") as operator:
+        first = operator.network.create_default_security_group_rule(direction="ingress", protocol="icmp")
+        assert operator.network.get_default_security_group_rule(first.id).protocol == "icmp"
+        operator.network.delete_default_security_group_rule(first, ignore_missing=False)
+
+
 def test_a_killed_worker_is_replaced(controller: Controller, cloud: Connection) -> None:
     workers = controller.children()
     if not workers:

@@ -55,7 +55,8 @@ def test_details_count_what_there_is(wire: Wire) -> None:
     wire.make("vifs", "admin", network_id=network["id"], project_id="alice", host="hv1", interface="tap")
     details = wire.ask("GET", "quotas/alice/details").body["quota"]
     assert {name: detail["used"] for name, detail in details.items()} == {
-        "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "trunk": 0}
+        "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "trunk": 0, "security_group": 1,
+        "security_group_rule": 4}
     assert details["port"] == {"limit": 500, "used": 2, "reserved": 0}
 
 
@@ -94,6 +95,7 @@ def test_a_limit_below_what_is_used(wire: Wire) -> None:
 def test_everything_is_limited(wire: Wire) -> None:
     first, second = wire.network("10.1.0.0/24"), wire.network("10.2.0.0/24")
     port = wire.make("ports", network_id=first["id"])
+    [group] = port["security_groups"]
     assert limit(wire, **NONE_LEFT).status == 200
     before = wire.dump()
     for path, who, body in (
@@ -105,6 +107,9 @@ def test_everything_is_limited(wire: Wire) -> None:
             ("routes", "alice", {"route": {"source_subnet_id": first["subnets"][0],
                                            "destination_subnet_id": second["subnets"][0]}}),
             ("trunks", "alice", {"trunk": {"port_id": port["id"]}}),
+            ("security-groups", "alice", {"security_group": {"name": "web"}}),
+            ("security-group-rules", "alice", {"security_group_rule": {"security_group_id": group,
+                                                                       "direction": "ingress", "protocol": "tcp"}}),
             ("vifs", "service", {"vif": {"port_id": port["id"], "host": "hv1", "interface": "tap"}})):
         answer = wire.ask("POST", path, body, who=who)
         [resource] = body

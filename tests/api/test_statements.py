@@ -21,16 +21,16 @@ def test_asking_who_somebody_is(wire: Wire) -> None:
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_creating_a_port(wire: Wire, others: int) -> None:
-    """The network, the quota, its subnets, a MAC that is free, the highest address; the key, the network's next
-    number, the port, its address, the journal. However many ports there are."""
+    """The network, the quota, the default group, its subnets, a MAC that is free, the highest address; the key,
+    the network's next number, the port, its group, its address, the journal. However many ports there are."""
     network = wire.network()
     for _ in range(others):
         wire.make("ports", network_id=network["id"])
-    wire.token("alice")
+    wire.ask("GET", "security-groups")
     with statements() as heard:
         wire.make("ports", network_id=network["id"])
-    assert len(heard) == AUTHENTICATION + 10, heard
-    assert sum(statement.startswith("SELECT") for statement in heard) == 6, heard
+    assert len(heard) == AUTHENTICATION + 12, heard
+    assert sum(statement.startswith("SELECT") for statement in heard) == 7, heard
 
 
 @pytest.mark.parametrize("others", [0, 5])
@@ -49,10 +49,10 @@ def test_plugging_a_port(wire: Wire, others: int) -> None:
 def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
     """Both together; only the port need not be read."""
     network = wire.network()
-    wire.token("admin")
+    wire.ask("GET", "security-groups", who="admin")
     with statements() as heard:
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 17, heard
+    assert len(heard) == AUTHENTICATION + 19, heard
 
 
 def test_deleting_a_plugged_port(wire: Wire) -> None:

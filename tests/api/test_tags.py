@@ -10,9 +10,11 @@ from naas_sdn.rest.resources import BY_PATH
 from tests.api.test_statements import AUTHENTICATION, statements
 from tests.api.wire import GONE, Wire
 
-TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks")
+TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks", "security_groups",
+          "security_group_rules")
 MISSING = dict(zip(TAGGED, ("NetworkNotFound", "SubnetNotFound", "PortNotFound", "RouterNotFound", "VifNotFound",
-                            "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound"), strict=True))
+                            "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound", "SecurityGroupNotFound",
+                            "SecurityGroupRuleNotFound"), strict=True))
 
 
 def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
@@ -22,6 +24,10 @@ def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
     if collection == "routes":
         ends = [wire.network(f"10.{index}.0.0/24")["subnets"][0] for index in range(number + 1)]
         return [wire.make("routes", source_subnet_id=ends[index], destination_subnet_id=ends[index + 1])["id"]
+                for index in range(number)]
+    if collection == "security_group_rules":
+        group = wire.make("security_groups")["id"]
+        return [wire.make(collection, security_group_id=group, direction="ingress", protocol=index)["id"]
                 for index in range(number)]
     if collection not in ("ports", "vifs", "trunks"):
         return [wire.make(collection)["id"] for _ in range(number)]
@@ -269,9 +275,10 @@ def test_what_a_page_and_a_filter_cost(wire: Wire) -> None:
 def test_what_a_port_with_tags_costs(wire: Wire, tags: list[str]) -> None:
     """One statement more than without, however many."""
     network = wire.network()["id"]
+    wire.ask("GET", "security-groups")
     with statements() as heard:
         wire.make("ports", network_id=network, tags=tags)
-    assert len(heard) == AUTHENTICATION + 10 + bool(tags), heard
+    assert len(heard) == AUTHENTICATION + 12 + bool(tags), heard
 
 
 @pytest.mark.parametrize("collection", TAGGED)

@@ -39,7 +39,7 @@ def test_each_change_is_there_once(cloud_db: Cloud, database: Database) -> None:
         (lambda: cloud_db.change("networks", network, admin_state_up=False), {("network", network)}),
         (lambda: cloud_db.change("networks", other, mtu=1400), {("network", other)}),
         (lambda: cloud_db.change("subnets", subnet, dns_nameservers=["9.9.9.9"]), {("subnet", subnet)}),
-        (lambda: cloud_db.change("ports", port, port_security_enabled=False), {("port", port)}),
+        (lambda: cloud_db.change("ports", port, port_security_enabled=False, security_groups=[]), {("port", port)}),
         (lambda: cloud_db.change("ports", port, qos_policy_id=policy), {("port", port)}),
         (lambda: cloud_db.change("ports", port, fixed_ips=[{"ip_address": "10.0.0.9"}]), {("port", port)}),
         (lambda: cloud_db.act("ports", port, "plug", host="hv1", interface="tap1"), {("vif", port)}),
