@@ -88,6 +88,10 @@ class IllegalSubnetPoolIpVersionAssociationToAddressScope(BadRequest):
     pass
 
 
+class InvalidActionForType(BadRequest):
+    pass
+
+
 class MinPrefixSubnetAllocationError(BadRequest):
     pass
 
@@ -187,6 +191,10 @@ class ExtensionNotFound(NotFound):
 
 class SubnetPoolNotFound(NotFound):
     noun = "Subnet pool"
+
+
+class RbacPolicyNotFound(NotFound):
+    noun = "RBAC policy"
 
 
 class AddressScopeNotFound(NotFound):
@@ -310,6 +318,14 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 
 class InvalidSharedSetting(Conflict):
+    pass
+
+
+class DuplicateRbacPolicy(Conflict):
+    pass
+
+
+class RbacPolicyInUse(Conflict):
     pass
 
 

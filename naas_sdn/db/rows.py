@@ -46,7 +46,6 @@ class KeyRow(Row):
 class NetworkRow(Owned):
     __tablename__ = "networks"
     admin_state_up: Mapped[bool] = mapped_column(default=True)
-    shared: Mapped[bool] = mapped_column(default=False)
     mtu: Mapped[int]
     port_security_enabled: Mapped[bool] = mapped_column(default=True)
     isolated: Mapped[bool] = mapped_column(default=False)
@@ -85,7 +84,6 @@ class AddressScopeRow(Row):
     project_id: Mapped[str] = mapped_column(String(255), index=True)
     name: Mapped[str] = mapped_column(String(255), default="")
     ip_version: Mapped[int]
-    shared: Mapped[bool] = mapped_column(default=False)
 
 
 class SubnetPoolRow(Owned):
@@ -99,7 +97,6 @@ class SubnetPoolRow(Owned):
     max_prefixlen: Mapped[int]
     default_quota: Mapped[int | None]
     is_default: Mapped[bool] = mapped_column(default=False)
-    shared: Mapped[bool] = mapped_column(default=False)
     address_scope_id: Mapped[str | None] = mapped_column(ForeignKey("address_scopes.id"), index=True)
 
 
@@ -208,7 +205,6 @@ class RouteRow(Owned):
 
 class QosPolicyRow(Owned):
     __tablename__ = "qos_policies"
-    shared: Mapped[bool] = mapped_column(default=False)
     is_default: Mapped[bool] = mapped_column(default=False)
     rules: Mapped[list[BandwidthLimitRow]] = relationship(
         back_populates="policy", cascade="all, delete-orphan", order_by="BandwidthLimitRow.direction")

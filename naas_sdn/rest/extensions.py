@@ -41,6 +41,9 @@ _ALIASES = {
     "default-subnetpools": ("Default Subnetpools", "A pool marked as an IP version's default."),
     "subnetpool-prefix-ops": ("Subnetpool Prefix Operations", "Prefixes added to pools and removed."),
     "address-scope": ("Address scope", "Pools in which no address is used twice."),
+    "rbac-policies": ("RBAC Policies", "Objects shared with single projects."),
+    "rbac-subnetpool": ("Add subnetpool type to RBAC", "Subnet pools shared with single projects."),
+    "rbac-address-scope": ("Add address_scope type to RBAC", "Address scopes shared with single projects."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),
     "tag-creation": ("Tag creation extension", "Several tags added by POST."),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Ports are made with their tags."),
@@ -54,7 +57,8 @@ _ALIASES = {
 }
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
-    "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability"))
+    "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability",
+    "rbac-subnetpool", "rbac-address-scope"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

@@ -161,6 +161,13 @@ COLLECTIONS = (
         A("ip_version", integer(4, 6), "C!FS"),
         A("shared", boolean, "CUFS", False),
     ), layer3=True),
+    Collection("rbac_policies", "rbac_policy", (
+        *OWNER,
+        A("object_type", TEXT, "C!FS"),
+        A("object_id", uuid, "C!FS"),
+        A("action", TEXT, "C!FS"),
+        A("target_tenant", string(255, empty=False), "C!UFS"),
+    )),
     Collection("ports", "port", (
         *NAMED,
         A("network_id", uuid, "C!FS"),

@@ -19,8 +19,10 @@ from naas_sdn.service.ports import Ports
 from naas_sdn.service.qos import AliasedBandwidthLimits, BandwidthLimits, Policies
 from naas_sdn.service.qos_rule_types import RuleTypes
 from naas_sdn.service.quotas import Quotas
+from naas_sdn.service.rbac_policies import RbacPolicies
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
+from naas_sdn.service.sharing import Shared
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.tags import Tagged
@@ -35,13 +37,14 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     return {
-        "networks": Tagged(Networks(plugins, tunnel_mtu(conf), limits), NetworkRow),
+        "networks": Tagged(Shared(Networks(plugins, tunnel_mtu(conf), limits), "network"), NetworkRow),
         "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow),
         "subnets": Tagged(Subnets(plugins, limits), SubnetRow),
-        "subnetpools": Tagged(SubnetPools(), SubnetPoolRow),
-        "address_scopes": AddressScopes(),
+        "subnetpools": Tagged(Shared(SubnetPools(), "subnetpool"), SubnetPoolRow),
+        "address_scopes": Shared(AddressScopes(), "address_scope", for_good=True),
+        "rbac_policies": RbacPolicies(limits),
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
         "quotas": Quotas(usual),
@@ -49,7 +52,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "hypervisors": Hypervisors(),
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),
-        "qos/policies": Tagged(Policies(plugins), QosPolicyRow),
+        "qos/policies": Tagged(Shared(Policies(plugins), "qos_policy"), QosPolicyRow),
         "qos/policies/bandwidth_limit_rules": BandwidthLimits(plugins),
         "qos/alias_bandwidth_limit_rules": AliasedBandwidthLimits(BandwidthLimits(plugins)),
         "qos/rule_types": RuleTypes(plugins.l2.name),

@@ -40,7 +40,7 @@ def test_resources_and_extensions(wire: Wire) -> None:
     listed = {item["collection"] for item in wire.ask("GET", "").body["resources"]}
     assert {"networks", "subnets", "subnetpools", "address_scopes", "ports", "routers", "vifs", "routes", "hypervisors",
             "policies", "quotas", "agents", "availability_zones",
-            "network_ip_availabilities"} <= listed
+            "network_ip_availabilities", "rbac_policies"} <= listed
     extensions = wire.ask("GET", "extensions").body["extensions"]
     aliases = {extension["alias"] for extension in extensions}
     assert {"router", "qos", "naas-vif", "naas-route", "naas-statistics", "naas-isolation"} <= aliases

@@ -55,7 +55,7 @@ def test_details_count_what_there_is(wire: Wire) -> None:
     wire.make("vifs", "admin", network_id=network["id"], project_id="alice", host="hv1", interface="tap")
     details = wire.ask("GET", "quotas/alice/details").body["quota"]
     assert {name: detail["used"] for name, detail in details.items()} == {
-        "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0}
+        "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "rbac_policy": 0}
     assert details["port"] == {"limit": 500, "used": 2, "reserved": 0}
 
 
