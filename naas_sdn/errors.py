@@ -88,6 +88,14 @@ class IllegalSubnetPoolIpVersionAssociationToAddressScope(BadRequest):
     pass
 
 
+class AllowedAddressPairExhausted(BadRequest):
+    pass
+
+
+class DuplicateAddressPairInRequest(BadRequest):
+    pass
+
+
 class InvalidActionForType(BadRequest):
     pass
 
@@ -318,6 +326,10 @@ class SubnetPoolQuotaExceeded(Conflict):
 
 
 class InvalidSharedSetting(Conflict):
+    pass
+
+
+class AddressPairAndPortSecurityRequired(Conflict):
     pass
 
 

@@ -116,6 +116,9 @@ class PortRow(Owned):
     """By the API: an interface of its name does not plug it again until it is bound to a host."""
     vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
     profile: Mapped[dict[str, Any]]
+    allowed_address_pairs: Mapped[list[Any]] = mapped_column(default=list)
+    """[{ip_address, mac_address}]; a mac_address of None is the port's own, which may change."""
+    extra_dhcp_opts: Mapped[list[Any]] = mapped_column(default=list)
     key: Mapped[int] = mapped_column(unique=True)
     network: Mapped[NetworkRow] = relationship()
     allocations: Mapped[list[AllocationRow]] = relationship(

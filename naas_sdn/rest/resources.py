@@ -14,6 +14,7 @@ from naas_sdn.rest.attributes import (
     free_record,
     integer,
     ip,
+    ip_or_cidr,
     list_of,
     mac,
     nullable,
@@ -74,6 +75,8 @@ TIMES = (A("created_at", TEXT, "S"), A("updated_at", TEXT, "S"), A("revision_num
 
 FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
+ADDRESS_PAIR = record({"ip_address": ip_or_cidr}, {"mac_address": nullable(mac)})
+DHCP_OPTION = record({"opt_name": TAG}, {"opt_value": nullable(TAG), "ip_version": integer(4, 6)})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
 PREFIXES = record({"prefixes": list_of(cidr)})
@@ -184,8 +187,8 @@ COLLECTIONS = (
         A("binding:profile", free_record, "CU"),
         A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
-        A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(free_record)),
-        A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
+        A("security_groups", list_of(uuid)), A("allowed_address_pairs", list_of(ADDRESS_PAIR), "CU"),
+        A("extra_dhcp_opts", list_of(DHCP_OPTION), "CU"), A("qos_network_policy_id", nullable(TEXT)),
         A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)),
         *TIMES[:-1], A("tags", TAGS, "C"),
     ), wrapped_actions=True, actions={

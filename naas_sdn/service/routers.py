@@ -108,6 +108,7 @@ class Routers:
             subnet = self._subnet_of(session, context, port)
             self._check(session, context, row, subnet)
             port.device_id, port.device_owner, port.port_security_enabled = row.id, ROUTER_INTERFACE, False
+            port.allowed_address_pairs = []
             touch(port)
         row.interfaces.append(RouterInterfaceRow(port_id=port.id, subnet_id=subnet.id))
         touch(row)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.apps.accounting import Accounting
@@ -17,6 +18,7 @@ from naas_sdn.model.store import Key
 from naas_sdn.model.values import (
     ROUTER_INTERFACE,
     Address,
+    AddressPair,
     Attachment,
     Fact,
     Hypervisor,
@@ -160,4 +162,23 @@ def layer2() -> Facts:
     yield from vm(13, 1, 2, ())
 
 
-ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2)}
+def paired() -> Facts:
+    """A machine that may send as others besides: an address, a range, a virtual router's MAC; and without subnets."""
+    yield from hypervisor(1)
+    yield from network(1)
+    yield from subnet(1)
+    for key, fact in vm(11, 1, 1):
+        pairs = (AddressPair(mac(11), IPv4Network("10.1.0.200/32")), AddressPair(mac(11), IPv4Network("10.9.0.0/16")),
+                 AddressPair(0x00005E000107, IPv4Network("10.1.0.201/32")),
+                 AddressPair(mac(99), IPv4Network("0.0.0.0/0")), AddressPair(mac(11), IPv4Network("10.1.0.11/32")))
+        yield key, replace(fact, pairs=pairs) if isinstance(fact, Port) else fact
+    yield from vm(12, 1, 1)
+    yield from network(2)
+    for key, fact in vm(21, 2, 1, ()):
+        pair = AddressPair(0x00005E000108, IPv4Network("10.2.0.200/32"))
+        yield key, replace(fact, pairs=(pair,)) if isinstance(fact, Port) else fact
+    yield from vm(22, 2, 1, ())
+
+
+ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2,
+                                               paired)}

@@ -295,6 +295,40 @@ def test_pure_layer_2_carries_any_address_but_not_anothers_mac(clouds: dict[str,
     assert cloud.send(11, arp(11, "192.0.2.9", arp_spa="192.0.2.1", arp_sha=text_mac(12))).dropped == {"SPOOFED"}
 
 
+@pytest.mark.parametrize("packet", [
+    icmp(11, 12), icmp(11, 12, nw_src="10.1.0.200"), icmp(11, 12, nw_src="10.9.7.7"),
+    icmp(11, 12, nw_src="10.1.0.201", dl_src="00:00:5e:00:01:07"),
+    icmp(11, 12, nw_src="192.0.2.1", dl_src=text_mac(99)),
+    arp(11, "10.1.0.99", arp_spa="10.1.0.200"), arp(11, "10.1.0.99", arp_spa="10.9.255.1"),
+    arp(11, "10.1.0.99", arp_spa="10.1.0.201", arp_sha="00:00:5e:00:01:07", dl_src="00:00:5e:00:01:07"),
+])
+def test_what_a_pair_allows_is_sent(clouds: dict[str, Cloud], packet: str) -> None:
+    outcome = clouds["paired"].send(11, packet)
+    assert (outcome.delivered, outcome.dropped - {"ECHO"}) == (["tap12"], set())
+
+
+@pytest.mark.parametrize(("packet", "reason"), [
+    (icmp(11, 12, nw_src="10.1.0.201"), "SPOOFED"),
+    (icmp(11, 12, nw_src="10.1.0.200", dl_src="00:00:5e:00:01:07"), "SPOOFED"),
+    (icmp(11, 12, nw_src="10.10.0.1"), "SPOOFED"),
+    (arp(11, "10.1.0.99", arp_spa="10.1.0.200", arp_sha="00:00:5e:00:01:07"), "SPOOFED"),
+    (arp(11, "10.1.0.99", arp_spa="10.1.0.201"), "SPOOFED"),
+    (f"udp,dl_src={text_mac(99)},dl_dst={BROADCAST},nw_src=10.1.0.11,nw_dst=255.255.255.255,udp_src=67,udp_dst=68",
+     "ROGUE_DHCP"),
+])
+def test_what_no_pair_allows_is_dropped(clouds: dict[str, Cloud], packet: str, reason: str) -> None:
+    outcome = clouds["paired"].send(11, packet)
+    assert (outcome.delivered, outcome.dropped) == ([], {reason})
+    # What one port is allowed, no other is.
+    assert clouds["paired"].send(12, icmp(12, 11, nw_src="10.1.0.200")).dropped == {"SPOOFED"}
+
+
+def test_pairs_of_pure_layer_2_are_macs(clouds: dict[str, Cloud]) -> None:
+    cloud = clouds["paired"]
+    assert cloud.send(21, icmp(21, 22, 2, dl_src="00:00:5e:00:01:08", nw_src="192.0.2.1")).delivered == ["tap22"]
+    assert cloud.send(21, icmp(21, 22, 2, dl_src="00:00:5e:00:01:07")).dropped == {"SPOOFED"}
+
+
 def test_every_table_says_what_it_drops_for() -> None:
     compiler = ReadableCompiler([])
     replica = Replica(compiler, "hv1")

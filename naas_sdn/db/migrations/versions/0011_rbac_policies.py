@@ -1,4 +1,4 @@
-"""RBAC policies: what was shared by a column is by a policy for everybody."""
+"""RBAC policies: what was shared by a column is by a policy for everybody. Ports' address pairs and DHCP options."""
 import uuid
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ depends_on = None
 
 SHARED = {'network': 'networks', 'qos_policy': 'qos_policies', 'subnetpool': 'subnetpools',
           'address_scope': 'address_scopes'}
+PORTS = ('allowed_address_pairs', 'extra_dhcp_opts')
 GRANT = {'action': 'access_as_shared', 'target_tenant': '*'}
 
 
@@ -34,9 +35,13 @@ def upgrade() -> None:
         op.bulk_insert(policies, [{'id': str(uuid.uuid4()), 'project_id': project, 'object_type': kind,
                                    'object_id': identifier, **GRANT} for identifier, project in rows])
         op.drop_column(name, 'shared')
+    for name in PORTS:
+        op.add_column('ports', sa.Column(name, sa.JSON(), nullable=False, server_default='[]'))
 
 
 def downgrade() -> None:
+    for name in PORTS:
+        op.drop_column('ports', name)
     policies = sa.table('rbac_policies', sa.column('object_id'), sa.column('action'), sa.column('target_tenant'))
     everybody = sa.select(policies.c.object_id).where(
         policies.c.action == GRANT['action'], policies.c.target_tenant == GRANT['target_tenant'])
