@@ -96,6 +96,14 @@ class DuplicateAddressPairInRequest(BadRequest):
     pass
 
 
+class InvalidRoutes(BadRequest):
+    pass
+
+
+class RoutesExhausted(BadRequest):
+    pass
+
+
 class InvalidActionForType(BadRequest):
     pass
 
@@ -330,6 +338,10 @@ class InvalidSharedSetting(Conflict):
 
 
 class AddressPairAndPortSecurityRequired(Conflict):
+    pass
+
+
+class RouterInterfaceInUseByRoute(Conflict):
     pass
 
 

@@ -8,7 +8,7 @@ from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact
-from naas_sdn.pipeline.flow import Flow, Value, drop, match, prefix
+from naas_sdn.pipeline.flow import Flow, drop, match, within
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import IN, Reason, Table
 
@@ -75,13 +75,7 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
     for mac, cidr in dict.fromkeys((*held, *((pair.mac, pair.cidr) for pair in port.pairs))):
         own["eth_src"] = mac
         if cidr != UNSPECIFIED:
-            yield Flow(table, 200, match({**own, **_within("arp_spa", cidr)}, eth_type=ARP, arp_sha=mac),
+            yield Flow(table, 200, match({**own, **within("arp_spa", cidr)}, eth_type=ARP, arp_sha=mac),
                        goto=Table.SERVICES)
-        yield Flow(table, 190, match({**own, **_within("ip_src", cidr)}, eth_type=IPV4), goto=Table.SERVICES)
+        yield Flow(table, 190, match({**own, **within("ip_src", cidr)}, eth_type=IPV4), goto=Table.SERVICES)
 
-
-def _within(field: str, cidr: IPv4Network) -> dict[str, Value]:
-    """As Open vSwitch shows it: no mask of one address, nothing of all."""
-    if cidr.prefixlen == 0:
-        return {}
-    return {field: int(cidr.network_address) if cidr.prefixlen == 32 else prefix(cidr)}

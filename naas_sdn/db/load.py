@@ -114,7 +114,8 @@ def hypervisor(row: HypervisorRow) -> Hypervisor:
 
 def router(row: RouterRow) -> Router:
     legs = sorted((interface.port_id, interface.subnet_id) for interface in row.interfaces)
-    return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up)
+    return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up, tuple(
+        (IPv4Network(route["destination"]), IPv4Address(route["nexthop"])) for route in row.routes))
 
 
 def route(row: RouteRow) -> Route:

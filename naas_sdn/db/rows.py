@@ -183,6 +183,7 @@ class RouterRow(Owned):
     admin_state_up: Mapped[bool] = mapped_column(default=True)
     key: Mapped[int] = mapped_column(unique=True)
     availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)
+    routes: Mapped[list[Any]] = mapped_column(default=list)
     interfaces: Mapped[list[RouterInterfaceRow]] = relationship(cascade="all, delete-orphan")
 
 

@@ -118,10 +118,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Router:
+    """`routes` are (destination, next hop), each next hop on the subnet of a leg."""
+
     id: str
     key: int
     legs: tuple[Leg, ...] = ()
     admin_up: bool = True
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

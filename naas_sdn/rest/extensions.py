@@ -15,6 +15,8 @@ _ALIASES = {
     "binding": ("Port Binding", "Which host a port is bound to."),
     "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
     "extra_dhcp_opt": ("Extra DHCP options", "What else DHCP tells a port."),
+    "extraroute": ("Neutron Extra Route", "Routers' own routes."),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Single routes added and removed."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "network-ip-availability": ("Network IP Availability", "How many addresses networks have and use."),
@@ -60,7 +62,7 @@ _ALIASES = {
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
     "default-subnetpools", "subnetpool-prefix-ops", "address-scope", "network-ip-availability",
-    "rbac-subnetpool", "rbac-address-scope"))
+    "rbac-subnetpool", "rbac-address-scope", "extraroute", "extraroute-atomic"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

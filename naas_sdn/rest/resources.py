@@ -83,6 +83,7 @@ PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
+EXTRA_ROUTES = record({"router": record({"routes": list_of(HOST_ROUTE)})})
 LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
 INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
                          "subnet_id": uuid, "subnet_ids": list_of(uuid)})
@@ -213,6 +214,8 @@ COLLECTIONS = (
     ), layer3=True, actions={
         "add_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
         "remove_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
+        "add_extraroutes": Action(EXTRA_ROUTES),
+        "remove_extraroutes": Action(EXTRA_ROUTES),
     }),
     Collection("vifs", "vif", (
         *OWNER,

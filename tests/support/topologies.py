@@ -180,5 +180,23 @@ def paired() -> Facts:
     yield from vm(22, 2, 1, ())
 
 
+def behind() -> Facts:
+    """A router's own routes to what is behind machines, on both of its subnets."""
+    yield from hypervisor(1)
+    yield from hypervisor(2)
+    for number in (1, 2):
+        yield from network(number)
+        yield from subnet(number)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1, security=False)
+    yield from vm(21, 2, 2, security=False)
+    routes = (("10.50.0.0/16", ip(2, 21)), ("10.50.7.0/24", ip(1, 12)), ("0.0.0.0/0", ip(2, 21)),
+              # A connected subnet goes before the same prefix by a machine.
+              ("10.1.0.0/24", ip(2, 21)), ("10.60.0.1/32", ip(2, 99)))
+    for key, fact in router(1, 1, 2):
+        yield key, replace(fact, routes=tuple((IPv4Network(prefix), hop) for prefix, hop in routes)) if isinstance(
+            fact, Router) else fact
+
+
 ALL = {topology.__name__: topology for topology in (one_network, two_tenants, routed, isolated, limited, layer2,
-                                               paired)}
+                                               paired, behind)}

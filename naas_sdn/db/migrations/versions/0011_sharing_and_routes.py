@@ -1,4 +1,4 @@
-"""RBAC policies: what was shared by a column is by a policy for everybody. Ports' address pairs and DHCP options."""
+"""RBAC policies, with what a column shared so far; address pairs and DHCP options of ports; routes of routers."""
 import uuid
 
 import sqlalchemy as sa
@@ -37,9 +37,11 @@ def upgrade() -> None:
         op.drop_column(name, 'shared')
     for name in PORTS:
         op.add_column('ports', sa.Column(name, sa.JSON(), nullable=False, server_default='[]'))
+    op.add_column('routers', sa.Column('routes', sa.JSON(), nullable=False, server_default='[]'))
 
 
 def downgrade() -> None:
+    op.drop_column('routers', 'routes')
     for name in PORTS:
         op.drop_column('ports', name)
     policies = sa.table('rbac_policies', sa.column('object_id'), sa.column('action'), sa.column('target_tenant'))
