@@ -15,7 +15,7 @@ VXLAN_OVERHEAD = 50
 """Outer IPv4, UDP and VXLAN headers and the inner Ethernet header (RFC 7348 section 5)."""
 
 QUOTAS = {"network": 100, "subnet": 100, "port": 500, "router": 10, "vif": -1, "route": 100, "trunk": -1,
-          "security_group": 10, "security_group_rule": 100}
+          "security_group": 10, "security_group_rule": 100, "rbac_policy": 10}
 """How many of a resource a project may have, by default. A port has one VIF at most, so ports limit them already."""
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
@@ -83,7 +83,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
     ],
     "quotas": [
         cfg.IntOpt(resource, default=limit, min=-1, max=2**31 - 1,
-                   help=f"Most {resource}s of a project that has no quota of its own; -1: any number.")
+                   help=f"Most {resource} objects of a project that has no quota of its own; -1: any number.")
         for resource, limit in QUOTAS.items()
     ],
     "nova": [

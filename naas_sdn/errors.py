@@ -97,6 +97,26 @@ class IllegalSubnetPoolIpVersionAssociationToAddressScope(BadRequest):
     pass
 
 
+class AllowedAddressPairExhausted(BadRequest):
+    pass
+
+
+class DuplicateAddressPairInRequest(BadRequest):
+    pass
+
+
+class InvalidRoutes(BadRequest):
+    pass
+
+
+class RoutesExhausted(BadRequest):
+    pass
+
+
+class InvalidActionForType(BadRequest):
+    pass
+
+
 class MinPrefixSubnetAllocationError(BadRequest):
     pass
 
@@ -262,6 +282,10 @@ class ExtensionNotFound(NotFound):
 
 class SubnetPoolNotFound(NotFound):
     noun = "Subnet pool"
+
+
+class RbacPolicyNotFound(NotFound):
+    noun = "RBAC policy"
 
 
 class AddressScopeNotFound(NotFound):
@@ -485,6 +509,22 @@ class SecurityGroupCannotRemoveDefault(Conflict):
 
 
 class PortSecurityPortHasSecurityGroup(Conflict):
+    pass
+
+
+class AddressPairAndPortSecurityRequired(Conflict):
+    pass
+
+
+class RouterInterfaceInUseByRoute(Conflict):
+    pass
+
+
+class DuplicateRbacPolicy(Conflict):
+    pass
+
+
+class RbacPolicyInUse(Conflict):
     pass
 
 

@@ -1,19 +1,15 @@
 """What DHCP tells a machine about its subnet: the options of an answer, in order, as many as fit."""
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from naas_sdn.apps.dhcp_wire import BARE, Message, Option, Type, encoded
 from naas_sdn.errors import ConfigurationError
+from naas_sdn.model.dhcp import HOST_NAME, NEXT_SERVER
 from naas_sdn.model.values import Network, Port, Subnet
-
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
-"""RFC 1123 section 2.1. Clients pass names to shell scripts, so no other text leaves us."""
 
 _SMALLEST = 576
 """Bytes of an IP datagram that every client takes (RFC 2131 section 2)."""
@@ -43,7 +39,7 @@ class Terms:
     def __post_init__(self) -> None:
         if not 60 <= self.lease < 0xFFFFFFFF:
             raise ConfigurationError(f"DHCP lease of {self.lease} s: it must be 60 to 4294967294 s.")
-        if self.domain and not _HOST_NAME.match(self.domain):
+        if self.domain and not HOST_NAME.match(self.domain):
             raise ConfigurationError(f"DHCP domain {self.domain!r} is not a domain name (RFC 1123).")
 
 
@@ -80,7 +76,7 @@ def _configuration(domain: str, mtu: int, subnet: Subnet, hostname: str) -> dict
         known[Option.ROUTERS] = subnet.gateway.packed
     if subnet.nameservers:
         known[Option.NAME_SERVERS] = b"".join([server.packed for server in subnet.nameservers])
-    if _HOST_NAME.match(hostname):
+    if HOST_NAME.match(hostname):
         known[Option.HOST_NAME] = hostname.encode("ascii")
     if domain:
         known[Option.DOMAIN_NAME] = domain.encode("ascii")
@@ -100,10 +96,11 @@ def _in_order(known: dict[int, bytes], wanted: bytes) -> dict[int, bytes]:
     return {code: known[code] for code in dict.fromkeys([Option.SUBNET_MASK, *order, *rest])}
 
 
-def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
+def _fitted(options: dict[int, bytes], extra: dict[int, bytes], room: int) -> dict[int, bytes]:
     """Those of `options` that go into `room` bytes, the weightiest first, in the order given."""
     taken = set()
-    for code in _BY_WEIGHT:
+    # Somebody asked for the extra ones, perhaps to boot by.
+    for code in dict.fromkeys((Option.SUBNET_MASK, *extra, *_BY_WEIGHT)):
         value = options.get(code)
         if value is not None and (size := len(encoded(code, value))) <= room:
             taken.add(code)
@@ -112,9 +109,20 @@ def _fitted(options: dict[int, bytes], room: int) -> dict[int, bytes]:
 
 
 @lru_cache(4096)
-def _told(domain: str, mtu: int, subnet: Subnet, hostname: str, wanted: bytes, *, room: int) -> dict[int, bytes]:
+def _told(domain: str, mtu: int, subnet: Subnet, hostname: str, extra: tuple[tuple[int, bytes], ...],  # noqa: PLR0917
+          wanted: bytes, *, room: int) -> dict[int, bytes]:
     """The same for many: the machines of a subnet run few kinds of client, and each asks at least twice."""
-    return _fitted(_in_order(_configuration(domain, mtu, subnet, hostname), wanted), room)
+    own = {code: value for code, value in extra if code != NEXT_SERVER}
+    if Option.ROUTERS in own:
+        # In the classless routes too, which go before it.
+        subnet = replace(subnet, gateway=IPv4Address(own[Option.ROUTERS][:4]))
+    known = {**_configuration(domain, mtu, subnet, hostname), **own}
+    return _fitted(_in_order(known, wanted), own, room)
+
+
+def next_server(port: Port) -> int:
+    """The header's `siaddr`: 0, unless the port's options say one."""
+    return int.from_bytes(dict(port.dhcp_options).get(NEXT_SERVER, b""))
 
 
 def identity(server: IPv4Address, request: Message) -> dict[int, bytes]:
@@ -136,6 +144,6 @@ def answer_options(terms: Terms, network: Network, port: Port, service: Service,
         options[Option.REBINDING_TIME] = (terms.lease * 7 // 8).to_bytes(4)
     datagram = max(_SMALLEST, min(request.number(Option.MAX_SIZE) or 0, network.mtu))
     used = BARE + sum([2 + len(value) for value in options.values()])
-    options.update(_told(terms.domain, network.mtu, service.subnet, port.hostname,
+    options.update(_told(terms.domain, network.mtu, service.subnet, port.hostname, port.dhcp_options,
                          request.options.get(Option.PARAMETERS, b""), room=datagram - _IP_AND_UDP - used))
     return options

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 
 from naas_sdn.apps import wire
 from naas_sdn.apps.contract import Group, PacketIn, Scope
-from naas_sdn.apps.dhcp_options import Service, Terms, answer_options, identity
+from naas_sdn.apps.dhcp_options import Service, Terms, answer_options, identity, next_server
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build, parse
 from naas_sdn.apps.servers import server_address
 from naas_sdn.model.store import Key, View
@@ -103,7 +103,7 @@ class DhcpResponder:
         configured = request.ciaddr if kind == Type.ACK and (inform or request.ciaddr == yours) else 0
         options = answer_options(self._terms, network, port, service, request)
         reply = Message(Op.REPLY, kind, request.xid, request.mac, request.broadcast,
-                        ciaddr=configured, yiaddr=yours, options=options)
+                        ciaddr=configured, yiaddr=yours, options=options, siaddr=next_server(port))
         if configured:
             return _frame(service, request.mac, configured, reply)
         if request.broadcast:

@@ -91,6 +91,7 @@ class Message:
     yiaddr: int = 0
     giaddr: int = 0
     options: Mapping[int, bytes] = field(default_factory=dict)
+    siaddr: int = 0
 
     def number(self, option: Option) -> int | None:
         """The value of an option that holds a number or one address."""
@@ -121,7 +122,7 @@ def parse(data: bytes) -> Message | None:
     """The message in a UDP payload; None unless it is well-formed DHCP for Ethernet."""
     if len(data) < _HEADER.size:
         return None
-    (op, htype, hlen, _hops, xid, _secs, flags, ciaddr, yiaddr, _siaddr, giaddr, mac_high, mac_low,
+    (op, htype, hlen, _hops, xid, _secs, flags, ciaddr, yiaddr, siaddr, giaddr, mac_high, mac_low,
      sname, file, cookie) = _HEADER.unpack_from(data)
     if op not in (1, 2) or htype != _ETHERNET or hlen != 6 or cookie != _COOKIE:
         return None
@@ -142,7 +143,7 @@ def parse(data: bytes) -> Message | None:
     if kind is None or not 1 <= kind[0] <= 8:
         return None
     return Message(Op(op), Type(kind[0]), xid, mac_high << 32 | mac_low, flags & _BROADCAST != 0,
-                   ciaddr, yiaddr, giaddr, options)
+                   ciaddr, yiaddr, giaddr, options, siaddr)
 
 
 def encoded(code: int, value: bytes) -> bytes:
@@ -155,7 +156,7 @@ def encoded(code: int, value: bytes) -> bytes:
 def build(message: Message) -> bytes:
     """The UDP payload of a message."""
     head = _HEADER.pack(message.op, _ETHERNET, 6, 0, message.xid, 0, _BROADCAST if message.broadcast else 0,
-                        message.ciaddr, message.yiaddr, 0, message.giaddr, message.mac >> 32,
+                        message.ciaddr, message.yiaddr, message.siaddr, message.giaddr, message.mac >> 32,
                         message.mac & 0xFFFFFFFF, b"", b"", _COOKIE)
     tail = b"".join([encoded(code, value) for code, value in message.options.items()])
     kind = bytes((Option.MESSAGE_TYPE, 1, message.type))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.model.store import View
 from naas_sdn.model.values import Port, Router, Subnet
@@ -58,6 +58,19 @@ def legs_of(view: View, router: Router, subnet_id: str) -> list[Destination]:
         if port is not None and subnet is not None and ip is not None:
             found.append(Destination(subnet, ip, port.mac))
     return found
+
+
+def extra_routes_of(view: View, router: Router, subnet: Subnet) -> list[tuple[IPv4Network, IPv4Address]]:
+    """(destination, next hop) of the router's own routes that leave by this subnet.
+
+    A subnet that is connected goes before a route to the same prefix.
+    """
+    by_here = [(destination, hop) for destination, hop in router.routes if hop in subnet.cidr]
+    if not by_here:
+        return []
+    subnets = (view.subnet(leg.subnet_id) for leg in router.legs)
+    connected = {other.cidr for other in subnets if other is not None}
+    return [(destination, hop) for destination, hop in by_here if destination not in connected]
 
 
 def routes_of(view: View, subnet: Subnet) -> list[Destination]:

@@ -2,20 +2,22 @@
 
 A router's table leads to all of its subnets, and is entered only with a source address of the subnet whose gateway was
 asked. NaaS routes are pairwise (a-b and b-c do not make a-c): a subnet that has some has a table of its own for them,
-which goes on to the router's, if there is one. Everything here is the same on every hypervisor but the rule that nobody
+which goes on to the router's, if there is one. A router's own routes lead to machines, from whose subnet it is then
+entered with sources of theirs too. Everything here is the same on every hypervisor but the rule that nobody
 is answered about his own address.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
-from naas_sdn.apps.gateways import Destination, Gateway, gateways_of, legs_of, routes_of
+from naas_sdn.apps.gateways import Destination, Gateway, extra_routes_of, gateways_of, legs_of, routes_of
 from naas_sdn.apps.icmp import time_exceeded
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
-from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix
+from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import ANSWER_MAC, FLAGS, HOP, IN, NET, REASON, RT, Flag, Reason, Table, next_table
 
@@ -94,7 +96,7 @@ def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
     for gateway in gateways_of(view, subnet):
         own = routes if gateway.ip == subnet.gateway else []
         yield _arp_answer(network, int(gateway.ip), gateway.mac)
-        yield from _entry(network, gateway, subnet.key if own or gateway.router is None else gateway.router.key)
+        yield from _entry(view, network, gateway, subnet.key if own or gateway.router is None else gateway.router.key)
         for destination in own:
             yield from _route(view, subnet.key, destination)
         if own and gateway.router is not None:
@@ -102,7 +104,7 @@ def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
                                                                  Resubmit(Table.ROUTE)))
 
 
-def _entry(network: Network, gateway: Gateway, routing_table: int) -> Iterator[Flow]:
+def _entry(view: View, network: Network, gateway: Gateway, routing_table: int) -> Iterator[Flow]:
     table, to = Table.ROUTER_IN, {NET: network.key, "eth_dst": gateway.mac}
     yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)})
     yield drop(table, 250, match(to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
@@ -111,6 +113,11 @@ def _entry(network: Network, gateway: Gateway, routing_table: int) -> Iterator[F
                    (SetField(REASON, Reason.TTL_EXCEEDED),), Table.PUNT)
     yield Flow(table, 100, match(to, eth_type=IPV4, ip_src=prefix(gateway.subnet.cidr)),
                (SetField(RT, routing_table),), Table.ROUTE)
+    if gateway.router is not None:
+        # What is behind a machine comes by it.
+        for cidr in dict.fromkeys(cidr for cidr, _ in extra_routes_of(view, gateway.router, gateway.subnet)):
+            yield Flow(table, 90, match({**to, **within("ip_src", cidr)}, eth_type=IPV4),
+                       (SetField(RT, gateway.router.key),), Table.ROUTE)
     yield drop(table, 50, match(to), Reason.NO_ROUTE)
 
 
@@ -120,6 +127,8 @@ def _interface(view: View, router_id: str, subnet_id: str) -> Iterator[Flow]:
         return
     for number, destination in enumerate(legs_of(view, router, subnet_id)):
         yield from _route(view, router.key, destination, to_gateway_only=number > 0)
+        if not number:
+            yield from _extra_routes(view, router, destination)
 
 
 def _route(view: View, routing_table: int, to: Destination, *, to_gateway_only: bool = False) -> Iterator[Flow]:
@@ -132,11 +141,25 @@ def _route(view: View, routing_table: int, to: Destination, *, to_gateway_only: 
     yield drop(Table.ROUTE, 300, match(there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
     if to_gateway_only:
         return
-    cidr = to.subnet.cidr
+    yield _leading(view, routing_table, to.subnet.cidr, network, to, Move("ip_dst", HOP, 32))
+
+
+def _extra_routes(view: View, router: Router, leg: Destination) -> Iterator[Flow]:
+    """The router's own routes by this leg."""
+    network = view.network(leg.subnet.network_id)
+    if network is None or not network.admin_up:
+        return
+    for destination, hop in extra_routes_of(view, router, leg.subnet):
+        yield _leading(view, router.key, destination, network, leg, SetField(HOP, int(hop)))
+
+
+def _leading(view: View, routing_table: int, cidr: IPv4Network, network: Network,  # noqa: PLR0917
+             by: Destination, hop: Move | SetField) -> Flow:
     flags = Flag.ROUTED | (Flag.WIDE if view.is_wide(network.id) else 0)
-    yield Flow(Table.ROUTE, 100 + cidr.prefixlen, match({RT: routing_table}, eth_type=IPV4, ip_dst=prefix(cidr)), (
+    there = match({RT: routing_table, **within("ip_dst", cidr)}, eth_type=IPV4)
+    return Flow(Table.ROUTE, 100 + cidr.prefixlen, there, (
         SetField(NET, network.key), SetField(FLAGS, flags, Flag.ROUTED | Flag.WIDE),
-        SetField("eth_src", to.mac), DecTtl(), Move("ip_dst", HOP, 32),
+        SetField("eth_src", by.mac), DecTtl(), hop,
     ), Table.NEXT_HOP)
 
 

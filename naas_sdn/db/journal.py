@@ -32,7 +32,7 @@ from naas_sdn.db.rows import (
 )
 
 UNSEEN = frozenset((
-    "name", "description", "created_at", "updated_at", "revision_number", "shared", "next_number", "is_default",
+    "name", "description", "created_at", "updated_at", "revision_number", "next_number", "is_default",
     "allocation_pools", "subnetpool_id", "service_types", "acknowledged", "refusal", "alive", "profile", "vnic_type",
     "host_id", "source", "unplugged", "availability_zone", "availability_zone_hints",
 ))

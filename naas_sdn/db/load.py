@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
@@ -21,9 +21,11 @@ from naas_sdn.db.rows import (
     TunnelKeyRow,
     VifRow,
 )
+from naas_sdn.model import dhcp
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import (
     Address,
+    AddressPair,
     Attachment,
     Fact,
     Hypervisor,
@@ -86,7 +88,23 @@ def port(row: PortRow, allocations: Iterable[AllocationRow]) -> Port:
         row.id, row.network_id, row.key, number_of(row.mac_address), addresses, row.admin_state_up,
         row.port_security_enabled, row.device_owner, row.device_id,
         hostname(str(addresses[0].ip)) if addresses else "", row.qos_policy_id,
+        tuple(_pairs(row)), tuple(_dhcp_options(row)),
     )
+
+
+def _pairs(row: PortRow) -> Iterator[AddressPair]:
+    """Those of IPv4, which is what is served."""
+    for pair in row.allowed_address_pairs:
+        cidr = ip_network(pair["ip_address"])
+        if isinstance(cidr, IPv4Network):
+            yield AddressPair(number_of(pair["mac_address"] or row.mac_address), cidr)
+
+
+def _dhcp_options(row: PortRow) -> Iterator[tuple[int, bytes]]:
+    for option in row.extra_dhcp_opts:
+        told = dhcp.encoded(option["opt_name"], option["opt_value"]) if option["ip_version"] == 4 else None
+        if told is not None:
+            yield told
 
 
 def attachment(row: VifRow, network_id: str) -> Attachment:
@@ -99,7 +117,8 @@ def hypervisor(row: HypervisorRow) -> Hypervisor:
 
 def router(row: RouterRow) -> Router:
     legs = sorted((interface.port_id, interface.subnet_id) for interface in row.interfaces)
-    return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up)
+    return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up, tuple(
+        (IPv4Network(route["destination"]), IPv4Address(route["nexthop"])) for route in row.routes))
 
 
 def route(row: RouteRow) -> Route:

@@ -49,7 +49,6 @@ class KeyRow(Row):
 class NetworkRow(Owned):
     __tablename__ = "networks"
     admin_state_up: Mapped[bool] = mapped_column(default=True)
-    shared: Mapped[bool] = mapped_column(default=False)
     mtu: Mapped[int]
     port_security_enabled: Mapped[bool] = mapped_column(default=True)
     isolated: Mapped[bool] = mapped_column(default=False)
@@ -90,7 +89,6 @@ class AddressScopeRow(Row):
     project_id: Mapped[str] = mapped_column(String(255), index=True)
     name: Mapped[str] = mapped_column(String(255), default="")
     ip_version: Mapped[int]
-    shared: Mapped[bool] = mapped_column(default=False)
 
 
 class SubnetPoolRow(Owned):
@@ -104,7 +102,6 @@ class SubnetPoolRow(Owned):
     max_prefixlen: Mapped[int]
     default_quota: Mapped[int | None]
     is_default: Mapped[bool] = mapped_column(default=False)
-    shared: Mapped[bool] = mapped_column(default=False)
     address_scope_id: Mapped[str | None] = mapped_column(ForeignKey("address_scopes.id"), index=True)
 
 
@@ -124,6 +121,9 @@ class PortRow(Owned):
     """By the API: an interface of its name does not plug it again until it is bound to a host."""
     vnic_type: Mapped[str] = mapped_column(String(64), default="normal")
     profile: Mapped[dict[str, Any]]
+    allowed_address_pairs: Mapped[list[Any]] = mapped_column(default=list)
+    """[{ip_address, mac_address}]; a mac_address of None is the port's own, which may change."""
+    extra_dhcp_opts: Mapped[list[Any]] = mapped_column(default=list)
     key: Mapped[int] = mapped_column(unique=True)
     network: Mapped[NetworkRow] = relationship()
     allocations: Mapped[list[AllocationRow]] = relationship(
@@ -191,6 +191,7 @@ class RouterRow(Owned):
     admin_state_up: Mapped[bool] = mapped_column(default=True)
     key: Mapped[int] = mapped_column(unique=True)
     availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)
+    routes: Mapped[list[Any]] = mapped_column(default=list)
     interfaces: Mapped[list[RouterInterfaceRow]] = relationship(cascade="all, delete-orphan")
 
 
@@ -216,7 +217,6 @@ class RouteRow(Owned):
 
 class QosPolicyRow(Owned):
     __tablename__ = "qos_policies"
-    shared: Mapped[bool] = mapped_column(default=False)
     is_default: Mapped[bool] = mapped_column(default=False)
     rules: Mapped[list[QosRuleRow]] = relationship(
         back_populates="policy", cascade="all, delete-orphan", order_by="QosRuleRow.type, QosRuleRow.direction")

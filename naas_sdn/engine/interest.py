@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 from naas_sdn.apps import wire
 from naas_sdn.apps.contract import Group
+from naas_sdn.apps.gateways import extra_routes_of
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Port
@@ -120,7 +121,21 @@ def target(view: View, reason: Reason, network_key: int, frame: bytes) -> Port |
         ip = wire.arp_target(frame) if reason == Reason.UNKNOWN_ARP else packet.dst if packet is not None else None
         found = [port for subnet in view.subnets_of(network.id) if ip is not None
                  for port in view.holders_of(subnet, IPv4Address(ip))]
+        if not found and reason == Reason.UNKNOWN_HOP and ip is not None:
+            found = _next_hops(view, network.id, IPv4Address(ip))
     for port_id in found:
         if view.attachment(port_id) is not None:
             return view.port(port_id)
     return None
+
+
+def _next_hops(view: View, network_id: str, ip: IPv4Address) -> list[str]:
+    """The ports on this network that routers' own routes to `ip` lead to: of each router by the longest prefix."""
+    found: list[str] = []
+    for subnet in map(view.subnet, view.subnets_of(network_id)):
+        for router in map(view.router, view.routers_of(subnet.id)) if subnet is not None else ():
+            if subnet is not None and router is not None:
+                hops = [(destination.prefixlen, hop) for destination, hop in extra_routes_of(view, router, subnet)
+                        if ip in destination]
+                found += view.holders_of(subnet.id, max(hops)[1]) if hops else []
+    return found

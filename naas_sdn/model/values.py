@@ -45,6 +45,14 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressPair:
+    """What a port may send as, besides its own addresses."""
+
+    mac: int
+    cidr: IPv4Network
+
+
+@dataclass(frozen=True, slots=True)
 class Port:
     """A logical port. `owner` is Neutron's device_owner, `device_id` the instance or router that uses it."""
 
@@ -59,7 +67,9 @@ class Port:
     device_id: str = ""
     hostname: str = ""
     qos_policy_id: str | None = None
-
+    pairs: tuple[AddressPair, ...] = ()
+    dhcp_options: tuple[tuple[int, bytes], ...] = ()
+    """(code, value), as model/dhcp.py encodes them."""
 
     @property
     def is_machines(self) -> bool:
@@ -108,10 +118,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Router:
+    """`routes` are (destination, next hop), each next hop on the subnet of a leg."""
+
     id: str
     key: int
     legs: tuple[Leg, ...] = ()
     admin_up: bool = True
+    routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

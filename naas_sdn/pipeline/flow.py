@@ -62,6 +62,13 @@ def prefix(network: IPv4Network) -> tuple[int, int]:
     return int(network.network_address), int(network.netmask)
 
 
+def within(field: str, network: IPv4Network) -> dict[str, Value]:
+    """`field` matched by `network`, as Open vSwitch shows it: without the mask of one address, nothing of all."""
+    if network.prefixlen == 0:
+        return {}
+    return {field: int(network.network_address) if network.prefixlen == 32 else prefix(network)}
+
+
 @dataclass(frozen=True, slots=True)
 class SetField:
     """Set `name` to `value`, or the bits in `mask` of it."""

@@ -164,6 +164,12 @@ def cidr(value: Any) -> str:
         raise Invalid(f"{shown(value)} is not a valid IP subnet, such as 192.0.2.0/24") from error
 
 
+@described({"type": "string", "examples": ["10.0.0.5"]}, {"type": "string", "examples": ["10.0.0.5"]})
+def ip_or_cidr(value: Any) -> Any:
+    """An address, or the addresses of a prefix."""
+    return cidr(value) if isinstance(value, str) and "/" in value else ip(value)
+
+
 def choice(*values: Any) -> Type:
     @described({"enum": list(values)}, {"enum": list(values)})
     def convert(value: Any) -> Any:

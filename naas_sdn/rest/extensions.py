@@ -11,8 +11,12 @@ _ALIASES = {
     "availability_zone_filter": ("Availability Zone Filter Extension", "Filters of availability zones."),
     "network_availability_zone": ("Network Availability Zone", "Hints at the zones of a network."),
     "router_availability_zone": ("Router Availability Zone", "Hints at the zones of a router."),
+    "allowed-address-pairs": ("Allowed Address Pairs", "What else a port may send as."),
     "binding": ("Port Binding", "Which host a port is bound to."),
     "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
+    "extra_dhcp_opt": ("Extra DHCP options", "What else DHCP tells a port."),
+    "extraroute": ("Neutron Extra Route", "Routers' own routes."),
+    "extraroute-atomic": ("Atomically add/remove extra routes", "Single routes added and removed."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "network-ip-availability": ("Network IP Availability", "How many addresses networks have and use."),
@@ -57,6 +61,9 @@ _ALIASES = {
     "subnetpool-prefix-ops": ("Subnetpool Prefix Operations", "Prefixes added to pools and removed."),
     "address-group": ("Address group", "Addresses that rules of security groups name together."),
     "address-scope": ("Address scope", "Pools in which no address is used twice."),
+    "rbac-policies": ("RBAC Policies", "Objects shared with single projects."),
+    "rbac-subnetpool": ("Add subnetpool type to RBAC", "Subnet pools shared with single projects."),
+    "rbac-address-scope": ("Add address_scope type to RBAC", "Address scopes shared with single projects."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),
     "tag-creation": ("Tag creation extension", "Several tags added by POST."),
     "tag-ports-during-bulk-creation": ("Tag Ports During Bulk Creation", "Ports are made with their tags."),
@@ -74,7 +81,8 @@ _ALIASES = {
 L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
     "subnet-service-types", "subnet_onboard", "default-subnetpools", "subnetpool-prefix-ops",
-    "address-scope", "network-ip-availability"))
+    "address-scope", "network-ip-availability", "rbac-subnetpool", "rbac-address-scope", "extraroute",
+    "extraroute-atomic"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

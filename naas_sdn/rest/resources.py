@@ -14,6 +14,7 @@ from naas_sdn.rest.attributes import (
     free_record,
     integer,
     ip,
+    ip_or_cidr,
     list_of,
     mac,
     nullable,
@@ -78,6 +79,8 @@ TIMES = (A("created_at", TEXT, "S"), A("updated_at", TEXT, "S"), A("revision_num
 
 FIXED_IP = record({}, {"subnet_id": uuid, "ip_address": ip})
 POOL = record({"start": ip, "end": ip})
+ADDRESS_PAIR = record({"ip_address": ip_or_cidr}, {"mac_address": nullable(mac)})
+DHCP_OPTION = record({"opt_name": TAG}, {"opt_value": nullable(TAG), "ip_version": integer(4, 6)})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
 ADDRESSES = record({"addresses": list_of(string(64))})
@@ -85,6 +88,7 @@ PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
+EXTRA_ROUTES = record({"router": record({"routes": list_of(HOST_ROUTE)})})
 LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
 INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
                          "subnet_id": uuid, "subnet_ids": list_of(uuid)})
@@ -203,6 +207,13 @@ COLLECTIONS = (
         A("ip_version", integer(4, 6), "C!FS"),
         A("shared", boolean, "CUFS", False),
     ), layer3=True),
+    Collection("rbac_policies", "rbac_policy", (
+        *OWNER,
+        A("object_type", TEXT, "C!FS"),
+        A("object_id", uuid, "C!FS"),
+        A("action", TEXT, "C!FS"),
+        A("target_tenant", string(255, empty=False), "C!UFS"),
+    )),
     Collection("ports", "port", (
         *NAMED,
         A("network_id", uuid, "C!FS"),
@@ -219,8 +230,8 @@ COLLECTIONS = (
         A("binding:profile", free_record, "CU"),
         A("binding:vnic_type", choice(*VNIC_TYPES), "CUF", "normal"),
         A("binding:vif_type", TEXT), A("binding:vif_details", free_record),
-        A("security_groups", list_of(uuid), "CUF"), A("allowed_address_pairs", list_of(free_record)),
-        A("extra_dhcp_opts", list_of(free_record)), A("qos_network_policy_id", nullable(TEXT)),
+        A("security_groups", list_of(uuid), "CUF"), A("allowed_address_pairs", list_of(ADDRESS_PAIR), "CU"),
+        A("extra_dhcp_opts", list_of(DHCP_OPTION), "CU"), A("qos_network_policy_id", nullable(TEXT)),
         A("vif_id", nullable(TEXT)), A("error", nullable(TEXT)), A("trunk_details", free_record),
         *TIMES[:-1], A("tags", TAGS, "C"),
     ), wrapped_actions=True, actions={
@@ -245,6 +256,8 @@ COLLECTIONS = (
     ), layer3=True, actions={
         "add_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
         "remove_router_interface": Action(INTERFACE, answer=INTERFACE_INFO),
+        "add_extraroutes": Action(EXTRA_ROUTES),
+        "remove_extraroutes": Action(EXTRA_ROUTES),
     }),
     Collection("vifs", "vif", (
         *OWNER,

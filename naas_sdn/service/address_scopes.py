@@ -4,15 +4,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import AddressScopeRow, SubnetPoolRow, SubnetRow
 from naas_sdn.errors import AddressScopeInUse, AddressScopeNotFound, InvalidInput
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.rows import READER, find_rows, require_admin, require_owner, visible
+from naas_sdn.service.grants import seen, shared_with_reader
+from naas_sdn.service.rows import find_rows, require_owner, visible
 
-SEEN = or_(AddressScopeRow.project_id == READER, AddressScopeRow.shared)
+SEEN = seen("address_scope")
+SHARED = shared_with_reader("address_scope")
 
 
 def visible_scope(session: Session, context: Context, identifier: str) -> AddressScopeRow:
@@ -39,8 +41,6 @@ class AddressScopes:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_address_scope")
-        if attributes["shared"]:
-            require_admin(context, "create_address_scope:shared")
         if attributes["ip_version"] not in (4, 6):
             raise InvalidInput(f"Invalid input for ip_version: {attributes['ip_version']} is neither 4 nor 6.")
         row = AddressScopeRow(**attributes)
@@ -52,11 +52,6 @@ class AddressScopes:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_scope(session, context, identifier)
         require_owner(context, row.project_id, "update_address_scope")
-        if attributes.get("shared", row.shared) != row.shared:
-            require_admin(context, "update_address_scope:shared")
-            if row.shared:
-                raise InvalidInput(f"Invalid input for operation: Unable to update address scope {row.id}: "
-                                   f"a shared one cannot be taken back.")
         for name, value in attributes.items():
             setattr(row, name, value)
         session.flush()
@@ -77,9 +72,9 @@ class AddressScopes:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         return [self._show(row) for row in find_rows(session, context, AddressScopeRow, query, AddressScopeNotFound,
-                                                     clause=SEEN)]
+                                                     clause=SEEN, columns={"shared": SHARED})]
 
     @staticmethod
     def _show(row: AddressScopeRow) -> Attributes:
         return {"id": row.id, "project_id": row.project_id, "tenant_id": row.project_id, "name": row.name,
-                "ip_version": row.ip_version, "shared": row.shared}
+                "ip_version": row.ip_version}

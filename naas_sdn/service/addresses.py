@@ -129,7 +129,8 @@ def new_port(session: Session, network: NetworkRow, attributes: Attributes) -> P
     Raises MacAddressInUse.
     """
     mac = attributes.get("mac_address") or free_mac(session, network.id)
-    row = PortRow(**{"id": new_id(), "profile": {}, "allocations": [], "security_groups": [], "vif": None, **attributes,
+    row = PortRow(**{"id": new_id(), "profile": {}, "allocations": [], "security_groups": [], "vif": None,
+                     "allowed_address_pairs": [], "extra_dhcp_opts": [], **attributes,
                      "network_id": network.id, "network": network, "mac_address": mac, "number": network.next_number,
                      "key": new_key(session)})
     network.next_number += 1

@@ -24,11 +24,13 @@ from naas_sdn.service.qos import Policies
 from naas_sdn.service.qos_kinds import KINDS
 from naas_sdn.service.qos_rules import AliasedRules, Rules, RuleTypes
 from naas_sdn.service.quotas import Quotas
+from naas_sdn.service.rbac_policies import RbacPolicies
 from naas_sdn.service.routers import Routers
 from naas_sdn.service.routes import Routes
 from naas_sdn.service.security_group_rules import SecurityGroupRules
 from naas_sdn.service.security_groups import SecurityGroups
 from naas_sdn.service.segments import Segments
+from naas_sdn.service.sharing import Shared
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
 from naas_sdn.service.tags import Tagged
@@ -44,13 +46,14 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     return {
-        "networks": Tagged(Networks(plugins, tunnel_mtu(conf), limits), NetworkRow),
+        "networks": Tagged(Shared(Networks(plugins, tunnel_mtu(conf), limits), "network"), NetworkRow),
         "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow),
         "subnets": Tagged(Subnets(plugins, limits), SubnetRow),
-        "subnetpools": Tagged(SubnetPools(), SubnetPoolRow),
-        "address_scopes": AddressScopes(),
+        "subnetpools": Tagged(Shared(SubnetPools(), "subnetpool"), SubnetPoolRow),
+        "address_scopes": Shared(AddressScopes(), "address_scope", for_good=True),
+        "rbac_policies": RbacPolicies(limits),
         "routers": Tagged(Routers(plugins, limits), RouterRow),
         "routes": Tagged(Routes(plugins, limits), RouteRow),
         "segments": Segments(plugins),
@@ -64,7 +67,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "hypervisors": Hypervisors(),
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),
-        "qos/policies": Tagged(Policies(plugins), QosPolicyRow),
+        "qos/policies": Tagged(Shared(Policies(plugins), "qos_policy"), QosPolicyRow),
         **{f"qos/policies/{kind.member}s": Rules(kind, plugins) for kind in KINDS.values()},
         **{f"qos/alias_{kind.member}s": AliasedRules(Rules(kind, plugins)) for kind in KINDS.values()},
         "qos/rule_types": RuleTypes(plugins.l2.name),

@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Select, bindparam, case, func, literal, se
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.quota_rows import QuotaRow
+from naas_sdn.db.rbac_rows import RbacPolicyRow
 from naas_sdn.db.rows import NetworkRow, PortRow, RouteRow, RouterRow, SubnetRow, VifRow
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.trunk_rows import TrunkRow
@@ -26,7 +27,7 @@ _ROWS: Mapping[str, Select[Any]] = {
     **{name: select(literal(1)).where(row.project_id == _PROJECT) for name, row in (
         ("network", NetworkRow), ("subnet", SubnetRow), ("port", PortRow), ("router", RouterRow),
         ("route", RouteRow), ("trunk", TrunkRow), ("security_group", SecurityGroupRow),
-        ("security_group_rule", SecurityGroupRuleRow))},
+        ("security_group_rule", SecurityGroupRuleRow), ("rbac_policy", RbacPolicyRow))},
     "vif": select(literal(1)).select_from(VifRow).join(PortRow, PortRow.id == VifRow.port_id).where(
         PortRow.project_id == _PROJECT),
 }

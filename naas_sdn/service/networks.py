@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
@@ -12,7 +12,6 @@ from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
 from naas_sdn.db.segment_rows import SegmentRow
 from naas_sdn.errors import (
     InvalidInput,
-    InvalidSharedSetting,
     NetworkInUse,
     NetworkNotFound,
     PolicyNotAuthorized,
@@ -22,28 +21,21 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics, zones
 from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import (
-    READER,
-    any_of,
-    change,
-    find_rows,
-    require_admin,
-    require_owner,
-    standard,
-    visible,
-)
+from naas_sdn.service.rows import any_of, change, find_rows, require_admin, require_owner, standard, visible
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
-CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "shared", "port_security_enabled", "isolated",
+CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_enabled", "isolated",
               "qos_policy_id")
-ADMIN_ONLY = {"shared": False, "isolated": False}
+ADMIN_ONLY = {"isolated": False}
 """Attributes that only an operator sets, and the value that anybody may give."""
 
 
-SEEN = or_(NetworkRow.project_id == READER, NetworkRow.shared)
+SEEN = seen("network")
 """Own networks and shared ones."""
+SHARED = shared_with_reader("network")
 
 
 def visible_network(session: Session, context: Context, identifier: str) -> NetworkRow:
@@ -84,12 +76,10 @@ class Networks:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_network(session, context, identifier)
         require_owner(context, row.project_id, "update_network")
-        self._restrict(context, attributes, "update_network", {"shared": row.shared, "isolated": row.isolated})
+        self._restrict(context, attributes, "update_network", {"isolated": row.isolated})
         self._policy(session, context, attributes)
         if "mtu" in attributes:
             attributes = {**attributes, "mtu": self._mtu(attributes["mtu"])}
-        if row.shared and attributes.get("shared") is False:
-            self._require_unshared(session, row)
         self.plugins.l2.check(session, Change("update", "network", row.id, attributes))
         change(row, attributes, CHANGEABLE)
         session.flush()
@@ -130,7 +120,7 @@ class Networks:
         for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
             if name in query.filters and only not in query.filters[name]:
                 return []
-        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN,
+        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN, columns={"shared": SHARED},
                          conditions=conditions, options=[selectinload(NetworkRow.subnets)])
         return self._show(session, context, rows)
 
@@ -154,7 +144,7 @@ class Networks:
                 **standard(row), "admin_state_up": row.admin_state_up,
                 "status": status.ERROR if row.id in errors else status.ACTIVE, "error": errors.get(row.id),
                 "subnets": [s.id for s in row.subnets],
-                "shared": row.shared, "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
+                "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
                 "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
                 "ipv4_address_scope": scopes.get((row.id, 4)), "ipv6_address_scope": scopes.get((row.id, 6)),
@@ -182,13 +172,4 @@ class Networks:
         for name, value in harmless.items():
             if attributes.get(name, value) != value:
                 require_admin(context, f"{action}:{name}")
-
-    @staticmethod
-    def _require_unshared(session: Session, row: NetworkRow) -> None:
-        foreign = session.scalar(select(PortRow.id).where(
-            PortRow.network_id == row.id, PortRow.project_id != row.project_id,
-            PortRow.device_owner != "network:dhcp").limit(1))
-        if foreign is not None:
-            raise InvalidSharedSetting(f"Unable to reconfigure sharing settings for network {row.id}. "
-                                       f"Port {foreign} of another project is on it.")
 

@@ -20,7 +20,16 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, binding, plugging, port_groups, statistics, trunk_details
+from naas_sdn.service import (
+    address_pairs,
+    addresses,
+    binding,
+    dhcp_opts,
+    plugging,
+    port_groups,
+    statistics,
+    trunk_details,
+)
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
@@ -104,6 +113,7 @@ class Ports:
                 "vnic_type": attributes.get("binding:vnic_type", "normal"),
             })
             self._policy(session, context, row)
+            _sends_and_is_told(row, attributes)
             gained = self._address(session, row, attributes.get("fixed_ips"))
         session.flush()
         self.plugins.l2.check(session, Change("create", "port", row.id, attributes))
@@ -131,6 +141,7 @@ class Ports:
         if "binding:host_id" in attributes:
             binding.bind(session, row, attributes["binding:host_id"] or "")
         self._policy(session, context, row)
+        _sends_and_is_told(row, attributes)
         if "fixed_ips" in attributes:
             self._settle(session, row, self._address(session, row, attributes["fixed_ips"] or []))
         for subnet in before:
@@ -219,8 +230,9 @@ class Ports:
             "mac_address": row.mac_address, "fixed_ips": [
                 {"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in row.allocations],
             "device_id": row.device_id, "device_owner": row.device_owner, "security_groups": port_groups.ids_of(row),
-            "port_security_enabled": row.port_security_enabled, "allowed_address_pairs": [],
-            "extra_dhcp_opts": [], "qos_policy_id": row.qos_policy_id,
+            "port_security_enabled": row.port_security_enabled,
+            "allowed_address_pairs": address_pairs.shown(row, row.allowed_address_pairs),
+            "extra_dhcp_opts": row.extra_dhcp_opts, "qos_policy_id": row.qos_policy_id,
             "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,
             "vif_id": row.vif.id if row.vif is not None else None, "error": error,
         }
@@ -268,6 +280,10 @@ class Ports:
         new = [name for name in FOREIGN if attributes.get(name, present.get(name)) != present.get(name)]
         restrict_addresses(context, network, attributes.get("fixed_ips") or (), action)
         if not context.is_service and not context.owns(network.project_id):
+            held = [] if row is None else address_pairs.shown(row, row.allowed_address_pairs)
+            if attributes.get("allowed_address_pairs", held) != held:
+                raise PolicyNotAuthorized(f"{action}:allowed_address_pairs is disallowed by policy: it needs the "
+                                          f"network's owner.")
             for name in new:
                 if name != "device_owner" or attributes[name].startswith("network:"):
                     raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
@@ -297,6 +313,15 @@ def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
     session.flush()
     for subnet in subnets:
         addresses.ensure_service_address(session, plugins, subnet)
+
+
+def _sends_and_is_told(row: PortRow, attributes: Attributes) -> None:
+    """The port's address pairs and DHCP options, after all else that these depend on."""
+    if "allowed_address_pairs" in attributes:
+        address_pairs.set_pairs(row, attributes["allowed_address_pairs"])
+    address_pairs.require_security(row)
+    if "extra_dhcp_opts" in attributes:
+        row.extra_dhcp_opts = dhcp_opts.merged(row.extra_dhcp_opts, attributes["extra_dhcp_opts"])
 
 
 def _keep_what_the_cloud_gave(row: PortRow, attributes: Attributes) -> None:

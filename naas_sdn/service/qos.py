@@ -4,17 +4,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, QosRuleRow
 from naas_sdn.errors import NotFound, QoSPolicyDefaultAlreadyExists, QosPolicyInUse, QosPolicyNotFound
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.qos_kinds import KINDS
-from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, visible
+from naas_sdn.service.rows import change, find_rows, require_owner, standard, visible
 
-SEEN = or_(QosPolicyRow.project_id == READER, QosPolicyRow.shared)
+SEEN = seen("qos_policy")
+SHARED = shared_with_reader("qos_policy")
 
 
 def visible_policy(session: Session, context: Context, identifier: str,
@@ -30,7 +32,7 @@ def shown_rule(row: QosRuleRow) -> Attributes:
 
 def _show(row: QosPolicyRow) -> Attributes:
     rules = [{**shown_rule(rule), "type": rule.type, "qos_policy_id": row.id} for rule in row.rules]
-    return {**standard(row), "shared": row.shared, "is_default": row.is_default, "rules": rules}
+    return {**standard(row), "is_default": row.is_default, "rules": rules}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,8 @@ class Policies:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_policy")
-        if attributes.get("shared"):
-            require_admin(context, "create_policy:shared")
         row = QosPolicyRow(rules=[], **{name: attributes[name] for name in
-                                        ("project_id", "name", "description", "shared", "is_default")
-                                        if name in attributes})
+                                        ("project_id", "name", "description", "is_default") if name in attributes})
         if row.is_default:
             self._only_default(session, row)
         session.add(row)
@@ -56,9 +55,7 @@ class Policies:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_policy(session, context, identifier)
         require_owner(context, row.project_id, "update_policy")
-        if attributes.get("shared", row.shared) != row.shared:
-            require_admin(context, "update_policy:shared")
-        change(row, attributes, ("name", "description", "shared", "is_default"))
+        change(row, attributes, ("name", "description", "is_default"))
         if row.is_default:
             self._only_default(session, row)
         session.flush()
@@ -78,7 +75,7 @@ class Policies:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         rows = find_rows(session, context, QosPolicyRow, query, QosPolicyNotFound, clause=SEEN,
-                         options=[selectinload(QosPolicyRow.rules)])
+                         columns={"shared": SHARED}, options=[selectinload(QosPolicyRow.rules)])
         return [_show(row) for row in rows]
 
     @staticmethod

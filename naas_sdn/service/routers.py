@@ -21,7 +21,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, zones
+from naas_sdn.service import addresses, extra_routes, zones
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import remove, visible_port
@@ -48,7 +48,8 @@ class Routers:
 
     @property
     def actions(self) -> Mapping[str, Action]:
-        return {"add_router_interface": self.add_interface, "remove_router_interface": self.remove_interface}
+        return {"add_router_interface": self.add_interface, "remove_router_interface": self.remove_interface,
+                "add_extraroutes": self.add_routes, "remove_extraroutes": self.remove_routes}
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -57,7 +58,7 @@ class Routers:
         _no_gateway(attributes)
         hints = attributes.get("availability_zone_hints", [])
         zones.require(session, hints)
-        row = RouterRow(interfaces=[], key=new_key(session), availability_zone_hints=hints, **{
+        row = RouterRow(interfaces=[], routes=[], key=new_key(session), availability_zone_hints=hints, **{
             name: attributes[name] for name in ("project_id", "name", "description", "admin_state_up")
             if name in attributes})
         session.add(row)
@@ -70,8 +71,10 @@ class Routers:
         row = self._visible(session, context, identifier)
         require_owner(context, row.project_id, "update_router")
         _no_gateway(attributes)
+        if "routes" in attributes:
+            attributes = {**attributes, "routes": extra_routes.checked(row, attributes["routes"])}
         self.plugins.l3.check(session, Change("update", "router", row.id, attributes))
-        change(row, attributes, ("name", "description", "admin_state_up"))
+        change(row, attributes, ("name", "description", "admin_state_up", "routes"))
         session.flush()
         return _show(session, [row])[0]
 
@@ -111,6 +114,7 @@ class Routers:
             require_untrunked(session, port.id)
             port.device_id, port.device_owner, port.port_security_enabled = row.id, ROUTER_INTERFACE, False
             port.security_groups = []
+            port.allowed_address_pairs = []
             touch(port)
         row.interfaces.append(RouterInterfaceRow(port_id=port.id, subnet_id=subnet.id))
         touch(row)
@@ -131,6 +135,7 @@ class Routers:
         if found is None:
             raise (RouterInterfaceNotFoundForSubnet(str(subnet_id)) if port_id is None
                    else RouterInterfaceNotFound(str(port_id)))
+        extra_routes.require_unused(row, found)
         port, subnet = found.port, found.subnet
         self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": subnet.id}))
         row.interfaces.remove(found)
@@ -138,6 +143,30 @@ class Routers:
         session.flush()
         remove(session, self.plugins, port)
         return _interface(row, port, subnet.id)
+
+    def add_routes(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """Those that the router has already stay."""
+        row = self._routing(session, context, identifier, "add_extraroutes")
+        return self._route(session, row, extra_routes.merged(row.routes, body["router"]["routes"]))
+
+    def remove_routes(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
+        """Those that the router has not are gone already."""
+        row = self._routing(session, context, identifier, "remove_extraroutes")
+        return self._route(session, row, extra_routes.without(row.routes, body["router"]["routes"]))
+
+    def _routing(self, session: Session, context: Context, identifier: str, what: str) -> RouterRow:
+        """Locked, so that of two who add or remove at once none undoes the other's."""
+        row = self._visible(session, context, identifier)
+        require_owner(context, row.project_id, what)
+        session.refresh(row, with_for_update=True)
+        return row
+
+    def _route(self, session: Session, row: RouterRow, routes: list[Attributes]) -> Attributes:
+        routes = extra_routes.checked(row, routes)
+        self.plugins.l3.check(session, Change("update", "router", row.id, {"routes": routes}))
+        change(row, {"routes": routes}, ("routes",))
+        session.flush()
+        return {"router": _show(session, [row])[0]}
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> RouterRow:
@@ -180,9 +209,9 @@ class Routers:
 
 
 def _no_gateway(attributes: Attributes) -> None:
-    if attributes.get("external_gateway_info") or attributes.get("routes"):
-        raise InvalidInput("Invalid input for operation: external gateways and extra routes are not supported by the "
-                           "L3 plugin 'openflow'.")
+    if attributes.get("external_gateway_info"):
+        raise InvalidInput("Invalid input for operation: external gateways are not supported by the L3 plugin "
+                           "'openflow'.")
 
 
 def _interface(row: RouterRow, port: PortRow, subnet_id: str) -> Attributes:
@@ -196,6 +225,7 @@ def _show(session: Session, rows: Iterable[RouterRow]) -> list[Attributes]:
     everywhere = zones.available(session)
     return [{
         **standard(row), "admin_state_up": row.admin_state_up,
-        "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": None, "routes": [],
+        "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": None,
+        "routes": row.routes,
         "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
     } for row in rows]

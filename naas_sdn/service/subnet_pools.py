@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import NetworkRow, SubnetPoolRow, SubnetRow, new_id
@@ -31,8 +31,9 @@ from naas_sdn.errors import (
 )
 from naas_sdn.service.address_scopes import visible_scope
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.grants import covers, seen, settle, shared_with_reader
 from naas_sdn.service.networks import visible_network
-from naas_sdn.service.rows import READER, change, find_rows, require_admin, require_owner, standard, touch, visible
+from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, touch, visible
 
 Prefix = IPv4Network | IPv6Network
 
@@ -45,7 +46,8 @@ SHORTEST = {4: 8, 6: 64}
 QUOTA_UNIT = {4: 32, 6: 64}
 """A default_quota counts prefixes of this length: IPv4 addresses, IPv6 /64s."""
 
-SEEN = or_(SubnetPoolRow.project_id == READER, SubnetPoolRow.shared)
+SEEN = seen("subnetpool")
+SHARED = shared_with_reader("subnetpool")
 
 
 def visible_pool(session: Session, context: Context, identifier: str) -> SubnetPoolRow:
@@ -151,14 +153,13 @@ class SubnetPools:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_owner(context, attributes["project_id"], "create_subnetpool")
-        for name in ("shared", "is_default"):
-            if attributes[name]:
-                require_admin(context, f"create_subnetpool:{name}")
+        if attributes["is_default"]:
+            require_admin(context, "create_subnetpool:is_default")
         prefixes = _compact(attributes["prefixes"])
         version = prefixes[0].version
         lengths = _lengths(version, {name: attributes.get(name) for name in LENGTHS})
         row = SubnetPoolRow(
-            id=new_id(), project_id=attributes["project_id"], shared=attributes["shared"], ip_version=version,
+            id=new_id(), project_id=attributes["project_id"], ip_version=version,
             prefixes=list(map(str, prefixes)), **lengths,
             **{name: attributes[name] for name in PLAIN if name in attributes})
         self._settle(session, context, row)
@@ -199,7 +200,7 @@ class SubnetPools:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         return [self._show(row) for row in find_rows(session, context, SubnetPoolRow, query, SubnetPoolNotFound,
-                                                     clause=SEEN)]
+                                                     clause=SEEN, columns={"shared": SHARED})]
 
     def add_prefixes(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = self._owned(session, context, identifier, "add_prefixes")
@@ -273,13 +274,11 @@ class SubnetPools:
             return
         scope = visible_scope(session, context, row.address_scope_id)
         session.refresh(scope, with_for_update=True)
-        if scope.project_id != row.project_id and not scope.shared:
+        if scope.project_id != row.project_id and not covers(session, scope.id, row.project_id):
             raise IllegalSubnetPoolAssociationToAddressScope(
                 f"Illegal subnetpool association: subnetpool {row.id} cannot be associated with address scope "
                 f"{scope.id}, which is another project's.")
-        if row.shared and not scope.shared:
-            raise IllegalSubnetPoolAssociationToAddressScope(
-                f"Illegal subnetpool association: subnetpool {row.id} is shared, and address scope {scope.id} is not.")
+        settle(session, row)
         if scope.ip_version != row.ip_version:
             raise IllegalSubnetPoolIpVersionAssociationToAddressScope(
                 f"Illegal subnetpool association: subnetpool {row.id} is of IPv{row.ip_version}, and address scope "
@@ -293,7 +292,7 @@ class SubnetPools:
 
     @staticmethod
     def _show(row: SubnetPoolRow) -> Attributes:
-        return {**standard(row), "prefixes": row.prefixes, "ip_version": row.ip_version, "shared": row.shared,
+        return {**standard(row), "prefixes": row.prefixes, "ip_version": row.ip_version,
                 "is_default": row.is_default, "default_quota": row.default_quota,
                 "address_scope_id": row.address_scope_id, **{name: getattr(row, name) for name in LENGTHS}}
 

@@ -29,6 +29,7 @@ from naas_sdn.service import addresses, service_types, subnet_pools
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
+from naas_sdn.service.networks import SHARED as NETWORK_SHARED
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import READER, change, find_rows, new_key, require_owner, standard, touch, visible
 
@@ -146,7 +147,7 @@ class Subnets:
         conditions = []
         if "shared" in query.filters:
             conditions.append(SubnetRow.network_id.in_(
-                select(NetworkRow.id).where(NetworkRow.shared.in_(query.filters["shared"]))))
+                select(NetworkRow.id).where(NETWORK_SHARED.in_(query.filters["shared"]))))
         return self._show(session, find_rows(session, context, SubnetRow, query, SubnetNotFound, clause=SEEN,
                                              conditions=conditions))
 

@@ -41,7 +41,7 @@ def test_resources_and_extensions(wire: Wire) -> None:
     assert {"networks", "subnets", "subnetpools", "address_scopes", "ports", "routers", "vifs", "routes", "hypervisors",
             "policies", "quotas", "agents", "availability_zones",
             "network_ip_availabilities", "security_groups", "security_group_rules",
-            "default_security_group_rules", "address_groups"} <= listed
+            "default_security_group_rules", "address_groups", "rbac_policies"} <= listed
     extensions = wire.ask("GET", "extensions").body["extensions"]
     aliases = {extension["alias"] for extension in extensions}
     assert {"router", "qos", "naas-vif", "naas-route", "naas-statistics", "naas-isolation"} <= aliases

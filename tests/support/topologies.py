@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.apps.accounting import Accounting
@@ -17,6 +18,7 @@ from naas_sdn.model.store import Key
 from naas_sdn.model.values import (
     ROUTER_INTERFACE,
     Address,
+    AddressPair,
     Attachment,
     Fact,
     Hypervisor,
@@ -174,5 +176,41 @@ def layer2() -> Facts:
     yield from vm(13, 1, 2, ())
 
 
+def paired() -> Facts:
+    """A machine that may send as others besides: an address, a range, a virtual router's MAC; and without subnets."""
+    yield from hypervisor(1)
+    yield from network(1)
+    yield from subnet(1)
+    for key, fact in vm(11, 1, 1):
+        pairs = (AddressPair(mac(11), IPv4Network("10.1.0.200/32")), AddressPair(mac(11), IPv4Network("10.9.0.0/16")),
+                 AddressPair(0x00005E000107, IPv4Network("10.1.0.201/32")),
+                 AddressPair(mac(99), IPv4Network("0.0.0.0/0")), AddressPair(mac(11), IPv4Network("10.1.0.11/32")))
+        yield key, replace(fact, pairs=pairs) if isinstance(fact, Port) else fact
+    yield from vm(12, 1, 1)
+    yield from network(2)
+    for key, fact in vm(21, 2, 1, ()):
+        pair = AddressPair(0x00005E000108, IPv4Network("10.2.0.200/32"))
+        yield key, replace(fact, pairs=(pair,)) if isinstance(fact, Port) else fact
+    yield from vm(22, 2, 1, ())
+
+
+def behind() -> Facts:
+    """A router's own routes to what is behind machines, on both of its subnets."""
+    yield from hypervisor(1)
+    yield from hypervisor(2)
+    for number in (1, 2):
+        yield from network(number)
+        yield from subnet(number)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1, security=False)
+    yield from vm(21, 2, 2, security=False)
+    routes = (("10.50.0.0/16", ip(2, 21)), ("10.50.7.0/24", ip(1, 12)), ("0.0.0.0/0", ip(2, 21)),
+              # A connected subnet goes before the same prefix by a machine.
+              ("10.1.0.0/24", ip(2, 21)), ("10.60.0.1/32", ip(2, 99)))
+    for key, fact in router(1, 1, 2):
+        yield key, replace(fact, routes=tuple((IPv4Network(prefix), hop) for prefix, hop in routes)) if isinstance(
+            fact, Router) else fact
+
+
 ALL = {topology.__name__: topology for topology in (
-    one_network, two_tenants, routed, isolated, limited, marked, layer2)}
+    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind)}

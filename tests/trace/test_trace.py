@@ -316,6 +316,68 @@ def test_pure_layer_2_carries_any_address_but_not_anothers_mac(clouds: dict[str,
     assert cloud.send(11, arp(11, "192.0.2.9", arp_spa="192.0.2.1", arp_sha=text_mac(12))).dropped == {"SPOOFED"}
 
 
+@pytest.mark.parametrize("packet", [
+    icmp(11, 12), icmp(11, 12, nw_src="10.1.0.200"), icmp(11, 12, nw_src="10.9.7.7"),
+    icmp(11, 12, nw_src="10.1.0.201", dl_src="00:00:5e:00:01:07"),
+    icmp(11, 12, nw_src="192.0.2.1", dl_src=text_mac(99)),
+    arp(11, "10.1.0.99", arp_spa="10.1.0.200"), arp(11, "10.1.0.99", arp_spa="10.9.255.1"),
+    arp(11, "10.1.0.99", arp_spa="10.1.0.201", arp_sha="00:00:5e:00:01:07", dl_src="00:00:5e:00:01:07"),
+])
+def test_what_a_pair_allows_is_sent(clouds: dict[str, Cloud], packet: str) -> None:
+    outcome = clouds["paired"].send(11, packet)
+    assert (outcome.delivered, outcome.dropped - {"ECHO"}) == (["tap12"], set())
+
+
+@pytest.mark.parametrize(("packet", "reason"), [
+    (icmp(11, 12, nw_src="10.1.0.201"), "SPOOFED"),
+    (icmp(11, 12, nw_src="10.1.0.200", dl_src="00:00:5e:00:01:07"), "SPOOFED"),
+    (icmp(11, 12, nw_src="10.10.0.1"), "SPOOFED"),
+    (arp(11, "10.1.0.99", arp_spa="10.1.0.200", arp_sha="00:00:5e:00:01:07"), "SPOOFED"),
+    (arp(11, "10.1.0.99", arp_spa="10.1.0.201"), "SPOOFED"),
+    (f"udp,dl_src={text_mac(99)},dl_dst={BROADCAST},nw_src=10.1.0.11,nw_dst=255.255.255.255,udp_src=67,udp_dst=68",
+     "ROGUE_DHCP"),
+])
+def test_what_no_pair_allows_is_dropped(clouds: dict[str, Cloud], packet: str, reason: str) -> None:
+    outcome = clouds["paired"].send(11, packet)
+    assert (outcome.delivered, outcome.dropped) == ([], {reason})
+    # What one port is allowed, no other is.
+    assert clouds["paired"].send(12, icmp(12, 11, nw_src="10.1.0.200")).dropped == {"SPOOFED"}
+
+
+def test_pairs_of_pure_layer_2_are_macs(clouds: dict[str, Cloud]) -> None:
+    cloud = clouds["paired"]
+    assert cloud.send(21, icmp(21, 22, 2, dl_src="00:00:5e:00:01:08", nw_src="192.0.2.1")).delivered == ["tap22"]
+    assert cloud.send(21, icmp(21, 22, 2, dl_src="00:00:5e:00:01:07")).dropped == {"SPOOFED"}
+
+
+@pytest.mark.parametrize(("source", "address", "delivered"), [
+    (11, "10.50.1.1", "tap21"), (11, "10.50.7.7", "tap12"), (11, "192.0.2.1", "tap21"), (21, "10.1.0.11", "tap11"),
+    (21, "10.50.7.7", "tap12"),
+])
+def test_a_router_s_own_routes_lead_to_machines(clouds: dict[str, Cloud], source: int, address: str,
+                                               delivered: str) -> None:
+    subnet = source // 10
+    packet = icmp(source, 99, subnet, nw_dst=address, dl_dst=text_mac(0xF010 + subnet))
+    assert clouds["behind"].send(source, packet).delivered == [delivered]
+
+
+@pytest.mark.parametrize(("source", "sender", "works"), [
+    (21, "10.50.1.1", True), (21, "192.0.2.1", True), (12, "10.50.7.7", True),
+    (12, "10.50.1.1", False), (12, "192.0.2.1", False),
+])
+def test_what_is_behind_a_machine_comes_by_it_alone(clouds: dict[str, Cloud], source: int, sender: str,
+                                                   works: bool) -> None:
+    subnet = source // 10
+    packet = icmp(source, 11, subnet, 1, nw_src=sender, dl_dst=text_mac(0xF010 + subnet))
+    outcome = clouds["behind"].send(source, packet)
+    assert (outcome.delivered, outcome.dropped) == ((["tap11"], set()) if works else ([], {"NO_ROUTE"}))
+
+
+def test_a_route_to_nobody_is_dropped(clouds: dict[str, Cloud]) -> None:
+    outcome = clouds["behind"].send(11, icmp(11, 99, nw_dst="10.60.0.1", dl_dst=text_mac(0xF011)))
+    assert (outcome.delivered, outcome.dropped) == ([], {"NO_NEIGHBOUR"})
+
+
 def test_every_table_says_what_it_drops_for() -> None:
     compiler = ReadableCompiler([])
     replica = Replica(compiler, "hv1")

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 import pytest
 
+from naas_sdn.apps import wire
 from naas_sdn.engine import interest
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.interest import target
@@ -175,3 +177,15 @@ def test_any_history_ends_in_step(seed: int) -> None:
                 sync(replica, table)
                 assert in_step(replica, table)
                 assert not sync(replica, table).delta
+
+
+def test_what_a_router_s_own_route_leads_to_is_its_next_hop() -> None:
+    compiler = ReadableCompiler(apps(), WIDEST)
+    compiler.apply(topologies.behind())
+    view = View(compiler.store)
+    for destination, number in (("10.50.1.1", 21), ("192.0.2.1", 21), ("10.60.0.1", None)):
+        frame = wire.build_udp(wire.Station(mac(11), int(ip(1, 11))),
+                               wire.Station(mac(0xF011), int(IPv4Address(destination))), 1, 2, b"")
+        found = target(view, Reason.UNKNOWN_HOP, 102, frame)
+        assert (found.id if found is not None else None) == (None if number is None else f"port{number}")
+        assert target(view, Reason.UNKNOWN_MAC, 102, frame) is None

@@ -1,0 +1,135 @@
+"""Who may use whose objects: the RBAC policies, and what depends on them.
+
+An object is shared with a project by a policy, and `shared` is one for everybody: there is no other truth about it.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
+from naas_sdn.db.rows import AddressScopeRow, NetworkRow, Owned, PortRow, QosPolicyRow, SubnetPoolRow, SubnetRow
+from naas_sdn.errors import IllegalSubnetPoolAssociationToAddressScope
+from naas_sdn.service.contract import Context
+from naas_sdn.service.rows import READER, touch
+
+ACCESS_AS_SHARED = "access_as_shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Shareable:
+    """A type of object. `users` are the columns that name one, in tables with a project_id."""
+
+    row: Any
+    users: tuple[InstrumentedAttribute[Any], ...]
+    actions: tuple[str, ...] = (ACCESS_AS_SHARED,)
+
+
+SHAREABLE: Mapping[str, Shareable] = {
+    "network": Shareable(NetworkRow, (PortRow.network_id,)),
+    "qos_policy": Shareable(QosPolicyRow, (PortRow.qos_policy_id, NetworkRow.qos_policy_id)),
+    "subnetpool": Shareable(SubnetPoolRow, (SubnetRow.subnetpool_id,)),
+    "address_scope": Shareable(AddressScopeRow, (SubnetPoolRow.address_scope_id,)),
+}
+"""By RBAC object type."""
+
+
+def shared_with_reader(kind: str) -> ColumnElement[bool]:
+    """That there is a policy for READER or for everybody. By an index of targets: others' policies cost nothing."""
+    granted = select(RbacPolicyRow.object_id).where(
+        RbacPolicyRow.target_tenant.in_((READER, bindparam("everybody", EVERYBODY))),
+        RbacPolicyRow.object_type == kind, RbacPolicyRow.action == ACCESS_AS_SHARED)
+    identifier: InstrumentedAttribute[str] = SHAREABLE[kind].row.id
+    return identifier.in_(granted)
+
+
+def seen(kind: str) -> ColumnElement[bool]:
+    """READER's own objects, and those that he may use."""
+    return or_(SHAREABLE[kind].row.project_id == READER, shared_with_reader(kind))
+
+
+_SHARED = select(RbacPolicyRow.object_id).distinct().where(
+    RbacPolicyRow.object_id.in_(bindparam("ids", expanding=True)), RbacPolicyRow.action == ACCESS_AS_SHARED,
+    RbacPolicyRow.target_tenant.in_((READER, bindparam("everybody", EVERYBODY))))
+
+
+def shared_of(session: Session, context: Context, ids: Iterable[str]) -> set[str]:
+    """Those of the objects that show the caller as shared."""
+    return set(session.scalars(_SHARED, {"ids": list(ids), "reader": context.project_id}))
+
+
+def covers(session: Session, object_id: str, project_id: str) -> bool:
+    """Whether the project, or everybody, may use the object."""
+    found = session.scalar(select(RbacPolicyRow.id).where(
+        RbacPolicyRow.object_id == object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.target_tenant.in_((project_id, EVERYBODY))).limit(1))
+    return found is not None
+
+
+def to_everybody(session: Session, object_id: str) -> RbacPolicyRow | None:
+    """The policy that makes the object `shared`."""
+    return session.scalar(select(RbacPolicyRow).where(
+        RbacPolicyRow.object_id == object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.target_tenant == EVERYBODY))
+
+
+def add(session: Session, row: RbacPolicyRow, of: Any) -> RbacPolicyRow:
+    """A new policy, flushed; `of` is the row of its object. Raises IllegalSubnetPoolAssociationToAddressScope."""
+    session.add(row)
+    session.flush()
+    settle(session, of)
+    changed(of)
+    session.flush()
+    return row
+
+
+def changed(of: Any) -> None:
+    """Whom an object is for is part of it, for who reads it."""
+    if isinstance(of, Owned):
+        touch(of)
+
+
+def settle(session: Session, of: Any) -> None:
+    """Raises IllegalSubnetPoolAssociationToAddressScope: who may use a pool may use its address scope."""
+    if not isinstance(of, SubnetPoolRow) or of.address_scope_id is None:
+        return
+    scope = select(RbacPolicyRow.target_tenant).where(RbacPolicyRow.object_id == of.address_scope_id,
+                                                      RbacPolicyRow.action == ACCESS_AS_SHARED)
+    owner = select(AddressScopeRow.project_id).where(AddressScopeRow.id == of.address_scope_id).scalar_subquery()
+    lacking = session.scalar(select(RbacPolicyRow.target_tenant).where(
+        RbacPolicyRow.object_id == of.id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.target_tenant != owner, RbacPolicyRow.target_tenant.not_in(scope),
+        ~exists(scope.where(RbacPolicyRow.target_tenant == EVERYBODY))).limit(1))
+    if lacking is not None:
+        raise IllegalSubnetPoolAssociationToAddressScope(
+            f"Illegal subnetpool association: subnetpool {of.id} is shared with {lacking}, and address scope "
+            f"{of.address_scope_id} is not. Share the address scope first.")
+
+
+def user_without(session: Session, policy: RbacPolicyRow) -> tuple[str, str] | None:
+    """(table, project) of one that uses the object and could not without the policy."""
+    kind = SHAREABLE[policy.object_type]
+    owner = select(kind.row.project_id).where(kind.row.id == policy.object_id).scalar_subquery()
+    others = select(RbacPolicyRow.target_tenant).where(
+        RbacPolicyRow.object_id == policy.object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.id != policy.id)
+    for column in kind.users:
+        project = column.class_.project_id
+        using: Select[Any] = select(project).where(
+            column == policy.object_id, project != owner, project.not_in(others),
+            ~exists(others.where(RbacPolicyRow.target_tenant == EVERYBODY))).limit(1)
+        if policy.target_tenant != EVERYBODY:
+            using = using.where(project == policy.target_tenant)
+        found: str | None = session.scalar(using)
+        if found is not None:
+            return column.class_.__tablename__, found
+    return None
+
+
+def forget(session: Session, object_id: str) -> None:
+    """Policies end with their object."""
+    session.execute(delete(RbacPolicyRow).where(RbacPolicyRow.object_id == object_id))
