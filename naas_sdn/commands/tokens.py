@@ -6,6 +6,7 @@ import click
 from naas_sdn.commands.options import configured, open_database
 from naas_sdn.config import ConfigOpts
 from naas_sdn.service import tokens
+from naas_sdn.service.contract import ROLES
 
 
 @click.group()
@@ -18,7 +19,7 @@ def token() -> None:
 @click.option("--project", required=True, help="The tenant.")
 @click.option("--user", default="operator", show_default=True)
 @click.option("--role", "roles", multiple=True, default=["member"], show_default=True,
-              type=click.Choice(sorted(tokens.ROLES)))
+              type=click.Choice(sorted(ROLES)))
 @click.option("--days", default=30, show_default=True, type=click.IntRange(1, 3650), help="How long it lives.")
 def create(conf: ConfigOpts, project: str, user: str, roles: tuple[str, ...], days: int) -> None:
     """Make a token and print its secret, which is stored nowhere."""

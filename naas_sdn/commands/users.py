@@ -12,11 +12,12 @@ from naas_sdn.commands.options import configured, open_database
 from naas_sdn.config import ConfigOpts
 from naas_sdn.errors import InvalidInput
 from naas_sdn.service import passwords, tokens, users
+from naas_sdn.service.contract import ROLES
 
 
 def _roles(default: list[str]) -> Callable[..., Any]:
     return click.option("--role", "roles", multiple=True, default=default, show_default=bool(default),
-                        type=click.Choice(sorted(tokens.ROLES)))
+                        type=click.Choice(sorted(ROLES)))
 
 
 generate = click.option("--generate", is_flag=True, help="Make a password and print it, instead of asking for one.")

@@ -305,7 +305,7 @@ def _roots() -> Json:
     resources = _object({"resources": _repeated(_object({"name": STRING, "collection": STRING, "links": links}))})
     extension: Schema = {"$ref": "#/components/schemas/Extension"}
     ready = _object({"ready": {"type": "boolean"}, "reasons": _repeated(STRING)})
-    known = (400, 401, 406, 503)
+    known = (400, 401, 403, 406, 503)
     return {
         "/": get("versions", "The versions of the API", plain(versions), free=True),
         "/openapi.json": get("openapi", "This document", plain({"type": "object"}), free=True),

@@ -15,7 +15,7 @@ from webob import Request, Response
 from webob.request import DisconnectionError
 
 from naas_sdn.db.session import Database
-from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError
+from naas_sdn.errors import ExtensionNotFound, HTTPBadRequest, NaasError, PolicyNotAuthorized
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.rest import changes, faults, health, pages
 from naas_sdn.rest.auth import Authenticate, authenticator
@@ -23,7 +23,7 @@ from naas_sdn.rest.controller import Controller
 from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
 from naas_sdn.rest.tags import TagController
-from naas_sdn.service.contract import Context, Resource
+from naas_sdn.service.contract import ROLES, Context, Resource
 from naas_sdn.service.tags import Tagged
 
 LOG = logging.getLogger(__name__)
@@ -83,6 +83,10 @@ class _Api:
         if not _accepts_json(request):
             return faults.http(406, "HTTPNotAcceptable", "Answers are application/json only.")
         attempt.context = context = replace(self.authenticate(request), request_id=request_id)
+        if not context.is_somebody:
+            raise PolicyNotAuthorized(f"The request is disallowed by policy: none of the roles "
+                                      f"({', '.join(sorted(context.roles)) or 'none'}) is one of "
+                                      f"{', '.join(sorted(ROLES))}.")
         rest = parts[1:]
         attempt.resource = "/".join(rest)
         if not rest:

@@ -11,6 +11,8 @@ from naas_sdn.errors import HTTPMethodNotAllowed
 
 Attributes = dict[str, Any]
 
+ROLES = frozenset(("admin", "service", "manager", "member", "reader"))
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -33,8 +35,19 @@ class Context:
         return self.is_admin or "service" in self.roles
 
     @property
+    def is_somebody(self) -> bool:
+        """Has any role that means something here; without one he may not even read."""
+        return not self.roles.isdisjoint(ROLES)
+
+    @property
     def may_write(self) -> bool:
-        return self.is_service or bool(self.roles & {"member", "manager"})
+        """What his project owns."""
+        return self.is_admin or not self.roles.isdisjoint(("member", "manager"))
+
+    @property
+    def may_manage(self) -> bool:
+        """What binds the others of his project."""
+        return self.is_admin or "manager" in self.roles
 
     @property
     def through_service(self) -> bool:

@@ -155,7 +155,7 @@ class Ports:
         row = visible_port(session, context, identifier)
         if not context.owns(row.network.project_id):
             self._require_owner(context, row.project_id, "delete_port")
-        elif not context.may_write:
+        elif not context.may_write and not context.is_service:
             raise PolicyNotAuthorized("delete_port is disallowed by policy: the token's roles only read.")
         if row.device_owner.startswith("network:router"):
             raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "

@@ -13,7 +13,7 @@ from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service.contract import Attributes, Context, Query, Refusing
 from naas_sdn.service.qos import SEEN, shown_rule, visible_policy
 from naas_sdn.service.qos_kinds import BOUNDS, KINDS, Kind
-from naas_sdn.service.rows import find_rows, require_owner, touch, visible
+from naas_sdn.service.rows import find_rows, require_manager, touch, visible
 
 RULE_SEEN = QosRuleRow.policy_id.in_(select(QosPolicyRow.id).where(SEEN))
 
@@ -86,7 +86,7 @@ class Rules(Refusing):
 
     def _policy(self, session: Session, context: Context, parent: Mapping[str, str], verb: str) -> QosPolicyRow:
         policy = visible_policy(session, context, parent["policy_id"])
-        require_owner(context, policy.project_id, f"{verb}_policy_{self.kind.member}")
+        require_manager(context, policy.project_id, f"{verb}_policy_{self.kind.member}")
         return policy
 
     def _row(self, policy: QosPolicyRow, identifier: str) -> QosRuleRow:

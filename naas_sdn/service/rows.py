@@ -115,6 +115,13 @@ def require_owner(context: Context, project_id: str, what: str) -> None:
         raise PolicyNotAuthorized(f"{what} is disallowed by policy: it belongs to another project.")
 
 
+def require_manager(context: Context, project_id: str, what: str) -> None:
+    """Raise PolicyNotAuthorized unless the caller may change what binds the others of this project."""
+    require_owner(context, project_id, what)
+    if not context.may_manage:
+        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it needs the role manager or admin.")
+
+
 def require_admin(context: Context, what: str) -> None:
     if not context.is_admin:
         raise PolicyNotAuthorized(f"{what} is disallowed by policy: it needs the role admin.")

@@ -11,9 +11,7 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import TokenRow, now
 from naas_sdn.errors import InvalidInput, NotFound
-from naas_sdn.service.contract import Context
-
-ROLES = frozenset(("admin", "service", "manager", "member", "reader"))
+from naas_sdn.service.contract import ROLES, Context
 
 
 class TokenNotFound(NotFound):

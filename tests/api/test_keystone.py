@@ -37,7 +37,7 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
         made.make_role("accountant")
         for name in ("member", "reader", "manager", "accountant"):
             made.make_user(name, blue, name)
-        made.make_user("naas", service, "service", "admin")
+        made.make_user("naas", service, "service")
         made.make_user("nova", service, "service")
         yield made
 

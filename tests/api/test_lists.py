@@ -92,11 +92,11 @@ def test_an_order_said_twice(wire: Wire, order: str) -> None:
 
 
 def test_rules_are_listed_as_all_else(wire: Wire) -> None:
-    policies = [wire.make("qos/policies")["id"] for _ in range(2)]
+    policies = [wire.make("qos/policies", "manager")["id"] for _ in range(2)]
     for policy in policies:
         for direction, speed in (("egress", 2000), ("ingress", 1000)):
             wire.ask("POST", f"qos/policies/{policy}/bandwidth_limit_rules",
-                     {"bandwidth_limit_rule": {"direction": direction, "max_kbps": speed}})
+                     {"bandwidth_limit_rule": {"direction": direction, "max_kbps": speed}}, who="manager")
 
     def found(query: str, policy: str = policies[0]) -> list[dict[str, str]]:
         answer = wire.ask("GET", f"qos/policies/{policy}/bandwidth_limit_rules?{query}")

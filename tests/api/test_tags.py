@@ -30,7 +30,8 @@ def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
         return [wire.make(collection, security_group_id=group, direction="ingress", protocol=index)["id"]
                 for index in range(number)]
     if collection not in ("ports", "vifs", "trunks"):
-        return [wire.make(collection)["id"] for _ in range(number)]
+        who = "manager" if collection == "qos/policies" else "alice"
+        return [wire.make(collection, who)["id"] for _ in range(number)]
     network = wire.network()["id"]
     ports = [wire.make("ports", network_id=network)["id"] for _ in range(number)]
     if collection == "ports":

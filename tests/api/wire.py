@@ -45,7 +45,8 @@ class Answer:
 
 
 class Wire:
-    """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, "admin" or "reader"."""
+    """`ask` as a member of project `alice` unless `who` says otherwise: a project's name, or "admin", "service",
+    or (in alice's project) "manager" or "reader"."""
 
     def __init__(self, url: str, *, openflow: Mapping[str, Any] | None = None, registered: bool = False,
                  options: str = "", **plugins: Any) -> None:
@@ -81,9 +82,10 @@ class Wire:
 
     def token(self, who: str) -> str:
         if who not in self._tokens:
-            role = who if who in ("admin", "reader", "service") else "member"
+            role = who if who in ("admin", "manager", "reader", "service") else "member"
+            project = "alice" if who in ("manager", "reader") else who
             with self.database.write() as session:
-                _, self._tokens[who] = tokens.issue(session, "alice" if who == "reader" else who, who, [role], 3600)
+                _, self._tokens[who] = tokens.issue(session, project, who, [role], 3600)
         return self._tokens[who]
 
     def ask(self, method: str, path: str, body: Any = None, *, who: str = "alice", raw: bytes | None = None,
