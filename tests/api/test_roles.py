@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,9 +89,9 @@ def ask(lab: Wire, project: str, roles: str, *request: Any) -> Answer:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Wire]:
+def lab(sqlite_url: str) -> Iterator[Wire]:
     """Where whoever asks says what his roles are."""
-    with Wire(tmp_path / "naas.db", options="[api]\nauth = noauth\n") as made:
+    with Wire(sqlite_url, options="[api]\nauth = noauth\n") as made:
         yield made
 
 
