@@ -18,7 +18,7 @@ def test_bandwidth_limits_become_rules(tmp_path: Path, *, back: bool) -> None:
         connection.execute("INSERT INTO qos_bandwidth_limit_rules (id, policy_id, direction, max_kbps, max_burst_kbps) "
                            "VALUES ('r', 'p', 'ingress', 1000, 300)")
     connection.close()
-    command.upgrade(config, "0012")
+    command.upgrade(config, "head")
     if back:
         command.downgrade(config, "0007")
     query = ("SELECT id, policy_id, direction, max_kbps, max_burst_kbps FROM qos_bandwidth_limit_rules" if back else
