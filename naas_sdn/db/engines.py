@@ -16,6 +16,7 @@ class Engines:
 
     `unusable`: that error tells of the database, not of the statement. `conflict`: nothing of that transaction is
     kept, and it may succeed when it is run again; told whether it was committing. `told`: what tenants may read of it.
+    `turn`: the statement by which a transaction that is run again waits for others that are; None: none is.
     """
 
     writer: Engine
@@ -25,6 +26,7 @@ class Engines:
     unusable: Verdict
     conflict: Callable[[DBAPIError, bool], bool]
     told: Callable[[DBAPIError], str]
+    turn: str | None = None
 
     def dispose(self) -> None:
         self.writer.dispose()

@@ -17,7 +17,7 @@ from naas_sdn.errors import ConfigurationError
 DRIVER = "postgresql+psycopg2"
 """Named, for what `postgresql` alone means differs between versions of SQLAlchemy."""
 
-WRITERS, READERS = 4, 4
+WRITERS, READERS = 2, 4
 """Transactions, and so connections, of one process. More writers meet one another more often than they save time."""
 
 CONNECT = 5.0
@@ -27,6 +27,7 @@ SETTINGS = {
     # An API process that is stopped in a transaction would hold the journal's readers and other writers.
     "idle_in_transaction_session_timeout": "30s",
     "statement_timeout": "30s",
+    "lock_timeout": "5s",
     "timezone": "UTC",
     # What a serialisable transaction has read is remembered by page of an index, but by whole tables without one.
     "enable_seqscan": "off",
@@ -36,6 +37,9 @@ SETTINGS = {
 CONNECTION = {"application_name": "naas-sdn", "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
               "tcp_user_timeout": 10_000}
 """A server whose host is gone is noticed in so many (milli)seconds."""
+
+TURN = "LOCK TABLE keys IN SHARE UPDATE EXCLUSIVE MODE"
+"""Conflicts with itself only, not with what writes rows; and comes before the snapshot, which no SELECT would."""
 
 CONFLICTS = frozenset(("40001", "40P01", "23505", "23503"))
 """Serialisation failure, deadlock; a row with that key, or a row referred to, came or went meanwhile."""
@@ -61,7 +65,7 @@ def open_engines(url: URL) -> Engines:
     """Raises ConfigurationError when the driver is not installed."""
     return Engines(_engine(url, WRITERS, "SERIALIZABLE"),
                    _engine(url, READERS, "REPEATABLE READ", postgresql_readonly=True),
-                   WRITERS, READERS, _unusable, _conflict, _told)
+                   WRITERS, READERS, _unusable, _conflict, _told, TURN)
 
 
 def require_order(url: URL) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
 import tenacity
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -107,11 +107,10 @@ class Database:
             retry=tenacity.retry_if_exception_type(Interrupted), stop=tenacity.stop_after_attempt(TRIES),
             wait=tenacity.wait_random_exponential(FIRST_WAIT, LONGEST_WAIT), sleep=runtime.sleep, reraise=True)
 
-        def once() -> T:
-            with self.write(patience, request_id) as session:
+        for attempt in tries:
+            with attempt, self._write(patience, request_id, again=attempt.retry_state.attempt_number > 1) as session:
                 return work(session)
-
-        return tries(once)
+        raise AssertionError("the last try either returned or raised")
 
     @contextmanager
     def write(self, patience: float = PATIENCE, request_id: str | None = None) -> Iterator[Session]:
@@ -120,12 +119,19 @@ class Database:
         Raises ServiceUnavailable when its turn does not come within `patience` seconds, or the database fails;
         Interrupted when it may be run again.
         """
+        with self._write(patience, request_id) as session:
+            yield session
+
+    @contextmanager
+    def _write(self, patience: float, request_id: str | None, *, again: bool = False) -> Iterator[Session]:
         with (_turn(self._write_turns, patience) as deadline,
               UnitOfWork(self._engines.writer, expire_on_commit=False,
                          info={announcements.ASKED: self._announcing}) as session):
             session.info[journal.REQUEST] = request_id
             with self._failures(session), session.begin():
                 self._begin(session, deadline)
+                if again and self._engines.turn is not None:
+                    session.execute(text(self._engines.turn))
                 yield session
                 session.flush()
                 session.info[COMMITTING] = True

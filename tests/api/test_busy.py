@@ -12,7 +12,7 @@ from tests.support.locked import locked, path_of
 def test_a_change_is_put_off_and_leaves_nothing(sqlite_wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     wire = sqlite_wire
     network = wire.network()
-    monkeypatch.setattr(wire.database, "write", partial(wire.database.write, 0.1))
+    monkeypatch.setattr(wire.database, "transact", partial(wire.database.transact, patience=0.1))
     before = wire.dump()
     with locked(path_of(wire.database)):
         for method, path, body in (("POST", "networks", {"network": {"name": "late"}}),
