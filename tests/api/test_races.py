@@ -52,15 +52,6 @@ def test_addresses_macs_and_numbers_are_given_once(wire: Wire, other: Wire) -> N
     assert len({address for port in ports for address in addresses(port)}) == 16
 
 
-def test_many_at_one_network_all_get_theirs(wire: Wire, other: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each changes the network's row; those that are run again take turns, so none is put off for ever."""
-    for made in (wire, other):
-        monkeypatch.setattr(made.database, "transact", partial(made.database.transact, patience=60))
-    network = wire.network()
-    answers = at_once((wire, other), [("POST", "ports", {"port": {"network_id": network["id"]}})] * 80)
-    assert outcomes(answers) == {(201, ""): 80}
-
-
 def test_the_last_addresses_of_a_subnet(wire: Wire, other: Wire) -> None:
     network = wire.network("10.0.0.0/29")
     answers = at_once((wire, other), [("POST", "ports", {"port": {"network_id": network["id"]}})] * 10)

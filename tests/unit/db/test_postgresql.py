@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import text
 
 from naas_sdn import runtime
 from naas_sdn.db import journal
+from naas_sdn.db import session as session_module
 from naas_sdn.db.load import load_all
 from naas_sdn.db.migrations import migrate
 from naas_sdn.db.rows import HeartbeatRow, KeyRow, NetworkRow, QosPolicyRow, now
@@ -107,6 +109,26 @@ def test_one_that_meets_another_is_run_again(database: Database) -> None:
     with database.read() as session:
         assert session.get_one(NetworkRow, "n").mtu == 8
     assert len(tries) > 8
+
+
+def test_many_processes_at_one_row_all_get_their_turn(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each database is opened as by a process of its own. Without turns some would meet others at every try."""
+    monkeypatch.setattr(session_module, "TRIES", 6)
+    with database.write() as session:
+        session.add(NetworkRow(id="n", project_id="p", mtu=0))
+
+    def add(session: Session) -> None:
+        row = session.get_one(NetworkRow, "n")
+        runtime.sleep(0.002)
+        row.mtu += 1
+
+    with ExitStack() as stack:
+        others = [stack.enter_context(opened(database.url)) for _ in range(12)]
+        threads = [runtime.spawn(other.transact, add, 60.0) for other in others for _ in range(6)]
+        for thread in threads:
+            thread.wait()
+    with database.read() as session:
+        assert session.get_one(NetworkRow, "n").mtu == 72
 
 
 def test_a_key_that_is_taken_meanwhile_is_seen_the_next_time(database: Database) -> None:
