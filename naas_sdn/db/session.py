@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 import tenacity
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from naas_sdn import runtime
@@ -25,7 +25,7 @@ from naas_sdn.db import (  # noqa: F401 - some listen to flushes, or are rows th
     status,
 )
 from naas_sdn.db.engines import Engines
-from naas_sdn.errors import ConfigurationError, ServiceUnavailable
+from naas_sdn.errors import ConfigurationError, InvalidInput, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session", "writable"]
 
@@ -153,9 +153,12 @@ class Database:
 
     @contextmanager
     def _failures(self, session: Session) -> Iterator[None]:
-        """What a database says when it cannot work now, as ours."""
+        """What a database says when it cannot work now, or not with such values, as ours."""
         try:
             yield
+        except DataError as error:
+            raise InvalidInput("Invalid input for operation: a value is longer or larger than the database "
+                               "holds.") from error
         except DBAPIError as error:
             kind = (Interrupted if self._engines.conflict(error, COMMITTING in session.info) else
                     ServiceUnavailable if self._engines.unusable(error) else None)

@@ -18,7 +18,7 @@ from naas_sdn.db.load import load_all
 from naas_sdn.db.migrations import migrate
 from naas_sdn.db.rows import HeartbeatRow, KeyRow, NetworkRow, QosPolicyRow, now
 from naas_sdn.db.session import TRIES, Database, Session
-from naas_sdn.errors import ConfigurationError, ServiceUnavailable
+from naas_sdn.errors import ConfigurationError, InvalidInput, ServiceUnavailable
 from tests.support.database import Cloud, opened
 from tests.support.postgresql import Cluster
 
@@ -169,6 +169,12 @@ def test_mistakes_are_not_run_again(database: Database) -> None:
     with pytest.raises(ValueError, match="a mistake"):
         database.transact(mistake)
     assert tries == [1]
+
+
+def test_a_value_that_does_not_fit_is_the_client_s_mistake(database: Database) -> None:
+    for name, mtu in (("n" * 37, 1500), ("n", 1 << 40)):
+        with pytest.raises(InvalidInput, match="longer or larger"), database.write() as session:
+            session.add(NetworkRow(id=name, project_id="p", mtu=mtu))
 
 
 def test_a_connection_that_is_lost(database: Database) -> None:
