@@ -20,8 +20,8 @@ QUOTAS = {"network": 100, "subnet": 100, "port": 500, "router": 10, "vif": -1, "
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
     "database": [
-        cfg.StrOpt("connection", default="sqlite:////var/lib/naas-sdn/naas.db",
-                   help="SQLAlchemy URL of the database: sqlite:////PATH/TO/FILE or postgresql://USER:PASSWORD@HOST/NAME."),
+        cfg.StrOpt("connection", secret=True, default="sqlite:////var/lib/naas-sdn/naas.db",
+                   help="URL of the database: sqlite:////PATH/TO/FILE or postgresql://USER:PASSWORD@HOST/NAME."),
     ],
     "api": [
         cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that the REST API listens on."),

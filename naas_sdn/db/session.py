@@ -5,6 +5,7 @@ other green threads run: SQLite's own waiting would stop them all.
 """
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError, InvalidInput, ServiceUnavailable
 
 __all__ = ["FOREVER", "Database", "Session", "writable"]
+
+LOG = logging.getLogger(__name__)
 
 PATIENCE = 5.0
 """Seconds that a transaction waits for its turn."""
@@ -160,21 +163,28 @@ class Database:
             raise InvalidInput("Invalid input for operation: a value is longer or larger than the database "
                                "holds.") from error
         except DBAPIError as error:
-            kind = (Interrupted if self._engines.conflict(error, COMMITTING in session.info) else
-                    ServiceUnavailable if self._engines.unusable(error) else None)
-            if kind is None:
+            if self._engines.conflict(error, COMMITTING in session.info):
+                raise Interrupted(f"The database cannot do it now: {self._engines.told(error)}.") from error
+            if not self._engines.unusable(error):
                 raise
-            raise kind(f"The database cannot be used now: {self._engines.told(error)}.") from error
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: DBAPIError) -> ServiceUnavailable:
+        # Those who asked are told less: it names hosts, users and values.
+        LOG.warning("the database cannot be used: %s", error.orig)
+        return ServiceUnavailable(f"The database cannot be used now: {self._engines.told(error)}.")
 
     def _begin(self, session: Session, deadline: float) -> None:
-        """Begin the transaction, as soon as the database lets us. Raises DBAPIError after `deadline`."""
+        """Begin the transaction, as soon as the database lets us. Raises ServiceUnavailable after `deadline`."""
         pause = PAUSE
         while True:
             try:
                 session.connection()
             except DBAPIError as error:
-                if time.monotonic() >= deadline or not self._engines.unusable(error):
+                if not self._engines.unusable(error):
                     raise
+                if time.monotonic() >= deadline:
+                    raise self._unavailable(error) from error
             else:
                 return
             runtime.sleep(pause)

@@ -223,6 +223,10 @@ def test_a_server_that_is_away_and_back() -> None:
                 with pytest.raises(ServiceUnavailable, match="there is no connection"), attempt(0.2):
                     raise AssertionError("it was let in")
                 assert time.monotonic() - began < 5
+            began = time.monotonic()
+            with pytest.raises(ServiceUnavailable, match="there is no connection"):
+                database.transact(add_key, 0.2)
+            assert time.monotonic() - began < 5
             patient = runtime.spawn(database.transact, add_key, 60.0)
             runtime.sleep(0.2)
             cluster.start()
@@ -233,7 +237,8 @@ def test_a_server_that_is_away_and_back() -> None:
         cluster.close()
 
 
-def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch,
+                                                   caplog: pytest.LogCaptureFixture) -> None:
     sock = runtime.listen("127.0.0.1", 0)
     monkeypatch.setattr("naas_sdn.db.postgresql.CONNECT", 0.2)
     database = Database(f"postgresql://somebody@127.0.0.1:{sock.getsockname()[1]}/naas")
@@ -241,6 +246,7 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ServiceUnavailable, match="there is no connection"), database.read(0.1):
         raise AssertionError("it was let in")
     assert time.monotonic() - began < 3
+    assert "no connection within" in caplog.text
     database.close()
     sock.close()
 
