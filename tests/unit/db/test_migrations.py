@@ -1,4 +1,4 @@
-"""What migrations do with what is there."""
+"""The schema's history, forth and back on both databases."""
 from __future__ import annotations
 
 import sqlite3
@@ -6,8 +6,39 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from sqlalchemy import inspect
 
-from naas_sdn.db.migrations import alembic_config
+from naas_sdn.db.migrations import alembic_config, migrate
+from tests.support.database import ADMIN, Cloud, opened
+
+
+def tables(url: str) -> set[str]:
+    with opened(url) as database, database.read() as session:
+        return set(inspect(session.connection()).get_table_names())
+
+
+def test_every_step_can_be_taken_back(url: str) -> None:
+    before = tables(url)
+    command.downgrade(alembic_config(url), "base")
+    assert tables(url) == {"alembic_version"}
+    migrate(url)
+    assert tables(url) == before
+    with opened(url) as database:
+        cloud = Cloud(database)
+        network, _ = cloud.network()
+        assert cloud.get("ports", cloud.port(network, "hv1"))["fixed_ips"]
+
+
+def test_what_is_there_is_kept(url: str) -> None:
+    """Rows of the present version live through the last step's being taken back and made again."""
+    with opened(url) as database:
+        cloud = Cloud(database)
+        port = cloud.port(cloud.network()[0], "hv1")
+        before = cloud.get("ports", port)
+    command.downgrade(alembic_config(url), "-1")
+    migrate(url)
+    with opened(url) as database, database.read() as session:
+        assert cloud.resources["ports"].get(session, ADMIN, port, {}) == before
 
 
 @pytest.mark.parametrize("back", [False, True])
