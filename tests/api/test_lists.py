@@ -160,3 +160,27 @@ def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: s
     many, dear = cost()
     assert collection == "hypervisors" or many > few
     assert dear == cheap
+
+
+def test_text_sorts_by_its_bytes_on_every_database(wire: Wire) -> None:
+    names = ["B", "a", "Z", "é", "_", "10", "9", "a b", "ab", ""]
+    for name in names:
+        wire.make("networks", name=name)
+    listed: list[str] = []
+    marker = ""
+    while page := wire.ask("GET", f"networks?sort_key=name&limit=3{marker}").body["networks"]:
+        listed += [network["name"] for network in page]
+        marker = f"&marker={page[-1]['id']}"
+    assert listed == sorted(names, key=str.encode)
+
+
+def test_what_is_unknown_sorts_first_on_every_database(wire: Wire) -> None:
+    quotas = [5, None, 0, None, 12]
+    for quota in quotas:
+        wire.make("subnetpools", name="p", prefixes=["10.0.0.0/8"], default_quota=quota)
+    listed: list[int | None] = []
+    marker = ""
+    while page := wire.ask("GET", f"subnetpools?sort_key=default_quota&limit=2{marker}").body["subnetpools"]:
+        listed += [pool["default_quota"] for pool in page]
+        marker = f"&marker={page[-1]['id']}"
+    assert listed == [None, None, 0, 5, 12]

@@ -28,6 +28,8 @@ HOMES: Mapping[str, frozenset[str]] = {
     "os_ken": frozenset(("southbound",)),
     "eventlet": frozenset(("runtime",)),
     "sqlalchemy": frozenset(("db", "service", "plugins")),
+    "psycopg2": frozenset(("db",)),
+    "tenacity": frozenset(("db",)),
 }
 """The only parts that may import a library."""
 
