@@ -17,14 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from naas_sdn import runtime
-from naas_sdn.db import (  # noqa: F401 - some listen to flushes, or are rows that others refer to
-    announcements,
-    journal,
-    postgresql,
-    security_group_rows,
-    sqlite,
-    status,
-)
+from naas_sdn.db import announcements, journal, postgresql, sqlite, status  # noqa: F401 - some listen to flushes
 from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError, InvalidInput, ServiceUnavailable
 

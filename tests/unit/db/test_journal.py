@@ -1,6 +1,8 @@
 """The journal: what data planes must look at again, once for each transaction that changed it, and nothing else."""
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -180,3 +182,9 @@ def test_tables_that_are_not_journalled_may_be_written_in_bulk(database: Databas
     with database.write() as session:
         session.execute(sqlalchemy.insert(CounterRow), [{"port_id": "x", "host": "hv1", "metric": "in"}])
         session.execute(sqlalchemy.delete(CounterRow))
+
+
+@pytest.mark.parametrize("module", ["rows", "security_group_rows", "load"])
+def test_tables_are_whole_whichever_is_imported_first(module: str) -> None:
+    code = f"import naas_sdn.db.{module}\nfrom sqlalchemy.orm import configure_mappers\nconfigure_mappers()"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
