@@ -62,6 +62,8 @@ _ALIASES = {
     "address-group": ("Address group", "Addresses that rules of security groups name together."),
     "address-scope": ("Address scope", "Pools in which no address is used twice."),
     "rbac-policies": ("RBAC Policies", "Objects shared with single projects."),
+    "rbac-security-groups": ("Add security_group type to RBAC", "Security groups shared with single projects."),
+    "rbac-address-group": ("Add address_group type to RBAC", "Address groups shared with single projects."),
     "rbac-subnetpool": ("Add subnetpool type to RBAC", "Subnet pools shared with single projects."),
     "rbac-address-scope": ("Add address_scope type to RBAC", "Address scopes shared with single projects."),
     "standard-attr-tag": ("Tag support for resources with standard attribute", "Tags, and lists filtered by them."),

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from sqlalchemy import bindparam, select, union_all
@@ -18,12 +18,14 @@ from naas_sdn.errors import (
 )
 from naas_sdn.service import rule_content
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, touch, visible
+from naas_sdn.service.grants import seen, shared_with_reader
+from naas_sdn.service.rows import change, find_rows, require_owner, standard, touch, visible
 
 MOST = 1000
 """Addresses of one group."""
 
-SEEN = own_clause(AddressGroupRow)
+SEEN = seen("address_group")
+SHARED = shared_with_reader("address_group")
 
 _USERS = union_all(*(select(row.id).where(row.remote_address_group_id == bindparam("address_group_id"))
                      for row in (SecurityGroupRuleRow, DefaultSecurityGroupRuleRow))).limit(1)
@@ -66,11 +68,8 @@ class AddressGroups:
         return _show(visible_address_group(session, context, identifier))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if False not in query.filters.get("shared", (False,)):
-            return []
-        filters = {name: of for name, of in query.filters.items() if name != "shared"}
-        rows = find_rows(session, context, AddressGroupRow, replace(query, filters=filters), AddressGroupNotFound,
-                         clause=SEEN)
+        rows = find_rows(session, context, AddressGroupRow, query, AddressGroupNotFound,
+                         clause=SEEN, columns={"shared": SHARED})
         return [_show(row) for row in rows]
 
     def add_addresses(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
@@ -121,6 +120,6 @@ def _listed(networks: set[IPv4Network | IPv6Network]) -> list[str]:
 
 
 def _show(row: AddressGroupRow) -> Attributes:
-    shown = {**standard(row), "addresses": row.addresses, "shared": False}
+    shown = {**standard(row), "addresses": row.addresses}
     del shown["tags"]
     return shown

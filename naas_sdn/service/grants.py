@@ -13,6 +13,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import AddressScopeRow, NetworkRow, Owned, PortRow, QosPolicyRow, SubnetPoolRow, SubnetRow
+from naas_sdn.db.security_group_rows import (
+    AddressGroupRow,
+    PortSecurityGroupRow,
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+)
 from naas_sdn.errors import IllegalSubnetPoolAssociationToAddressScope
 from naas_sdn.service.contract import Context
 from naas_sdn.service.rows import READER, touch
@@ -22,7 +28,7 @@ ACCESS_AS_SHARED = "access_as_shared"
 
 @dataclass(frozen=True, slots=True)
 class Shareable:
-    """A type of object. `users` are the columns that name one, in tables with a project_id."""
+    """A type of object. `users` are the columns that name one, in tables whose rows are a project's (`_project`)."""
 
     row: Any
     users: tuple[InstrumentedAttribute[Any], ...]
@@ -34,6 +40,9 @@ SHAREABLE: Mapping[str, Shareable] = {
     "qos_policy": Shareable(QosPolicyRow, (PortRow.qos_policy_id, NetworkRow.qos_policy_id)),
     "subnetpool": Shareable(SubnetPoolRow, (SubnetRow.subnetpool_id,)),
     "address_scope": Shareable(AddressScopeRow, (SubnetPoolRow.address_scope_id,)),
+    "security_group": Shareable(SecurityGroupRow, (PortSecurityGroupRow.security_group_id,
+                                                   SecurityGroupRuleRow.remote_group_id)),
+    "address_group": Shareable(AddressGroupRow, (SecurityGroupRuleRow.remote_address_group_id,)),
 }
 """By RBAC object type."""
 
@@ -118,8 +127,8 @@ def user_without(session: Session, policy: RbacPolicyRow) -> tuple[str, str] | N
         RbacPolicyRow.object_id == policy.object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
         RbacPolicyRow.id != policy.id)
     for column in kind.users:
-        project = column.class_.project_id
-        using: Select[Any] = select(project).where(
+        project = _project(column)
+        using: Select[Any] = select(project).select_from(column.class_).where(
             column == policy.object_id, project != owner, project.not_in(others),
             ~exists(others.where(RbacPolicyRow.target_tenant == EVERYBODY))).limit(1)
         if policy.target_tenant != EVERYBODY:
@@ -128,6 +137,13 @@ def user_without(session: Session, policy: RbacPolicyRow) -> tuple[str, str] | N
         if found is not None:
             return column.class_.__tablename__, found
     return None
+
+
+def _project(column: InstrumentedAttribute[Any]) -> Any:
+    """Of the rows that have the column."""
+    if column.class_ is PortSecurityGroupRow:
+        return select(PortRow.project_id).where(PortRow.id == PortSecurityGroupRow.port_id).scalar_subquery()
+    return column.class_.project_id
 
 
 def forget(session: Session, object_id: str) -> None:

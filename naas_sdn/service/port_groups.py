@@ -15,7 +15,7 @@ from naas_sdn.errors import (
     SecurityGroupNotFound,
 )
 from naas_sdn.service.contract import Attributes, Context
-from naas_sdn.service.security_groups import default_group
+from naas_sdn.service.security_groups import SEEN, default_group
 
 MOST = 50
 """Groups of one port."""
@@ -92,15 +92,15 @@ def _require_few(ids: Iterable[str]) -> None:
 
 
 def _found(session: Session, context: Context, project_id: str, ids: Iterable[str]) -> list[str]:
-    """The ids, of groups that are the port's project's, or that an operator names."""
+    """The ids, of groups that the port's project has or may use, or that an operator names."""
     wanted = sorted(set(ids))
     _require_few(wanted)
     if not wanted:
         return []
     query = select(SecurityGroupRow.id).where(SecurityGroupRow.id.in_(wanted))
     if not context.is_admin:
-        query = query.where(SecurityGroupRow.project_id == project_id)
-    missing = sorted(set(wanted) - set(session.scalars(query)))
+        query = query.where(SEEN)
+    missing = sorted(set(wanted) - set(session.scalars(query, {"reader": project_id})))
     if missing:
         raise SecurityGroupNotFound(missing[0])
     return wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
@@ -19,9 +19,12 @@ from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import READER, find_rows, require_owner, touch, visible
+from naas_sdn.service.security_groups import SEEN as GROUP_SEEN
 from naas_sdn.service.security_groups import show_rule, visible_group
 
-SEEN = SecurityGroupRuleRow.project_id == READER
+SEEN = or_(SecurityGroupRuleRow.project_id == READER,
+           SecurityGroupRuleRow.security_group_id.in_(select(SecurityGroupRow.id).where(GROUP_SEEN)))
+"""Own rules, and those of the groups that the caller sees."""
 
 _WITH_GROUP = (joinedload(SecurityGroupRuleRow.group),)
 _SAME = select(SecurityGroupRuleRow.id).where(

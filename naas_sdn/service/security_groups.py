@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
@@ -21,12 +21,14 @@ from naas_sdn.errors import (
 from naas_sdn.service import rule_content
 from naas_sdn.service.contract import Action, Attributes, Context, NeedsToWrite, Query
 from naas_sdn.service.default_rules import first_rules
+from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, times, touch, visible
+from naas_sdn.service.rows import change, find_rows, require_owner, standard, times, touch, visible
 
 DEFAULT = "default"
 
-SEEN = own_clause(SecurityGroupRow)
+SEEN = seen("security_group")
+SHARED = shared_with_reader("security_group")
 
 _WITH_RULES = (selectinload(SecurityGroupRow.rules),)
 _DEFAULT_OF = select(SecurityGroupRow.id).where(SecurityGroupRow.default_of == bindparam("project_id"))
@@ -83,7 +85,7 @@ def show_rule(row: SecurityGroupRuleRow, group: SecurityGroupRow) -> Attributes:
 
 
 def _show(row: SecurityGroupRow) -> Attributes:
-    return {**standard(row), "stateful": row.stateful, "shared": False,
+    return {**standard(row), "stateful": row.stateful,
             "security_group_rules": [show_rule(rule, row) for rule in row.rules]}
 
 
@@ -140,11 +142,8 @@ class SecurityGroups:
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """With a default group, which is made for whom the list is of."""
         default_group(session, _whose(context, query))
-        if False not in query.filters.get("shared", (False,)):
-            return []
-        filters = {name: of for name, of in query.filters.items() if name != "shared"}
-        rows = find_rows(session, context, SecurityGroupRow, replace(query, filters=filters), SecurityGroupNotFound,
-                         clause=SEEN, options=_WITH_RULES)
+        rows = find_rows(session, context, SecurityGroupRow, query, SecurityGroupNotFound,
+                         clause=SEEN, columns={"shared": SHARED}, options=_WITH_RULES)
         return [_show(row) for row in rows]
 
 

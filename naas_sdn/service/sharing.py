@@ -26,7 +26,7 @@ class Shared:
 
     @property
     def actions(self) -> Mapping[str, Action]:
-        return self.resource.actions
+        return {name: self._showing(action) for name, action in self.resource.actions.items()}
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -81,6 +81,19 @@ class Shared:
 
     def _row(self, session: Session, identifier: str) -> object:
         return session.get(grants.SHAREABLE[self.kind].row, identifier)
+
+    def _showing(self, action: Action) -> Action:
+        """The action, the object in its answer shown as it is for the caller."""
+
+        def acted(session: Session, context: Context, identifier: str,
+                  attributes: Attributes) -> Attributes | list[Attributes]:
+            answer = action(session, context, identifier, attributes)
+            if not isinstance(answer, dict):
+                return answer
+            return {name: self._shown(session, context, [item])[0]
+                    if isinstance(item, dict) and "revision_number" in item else item for name, item in answer.items()}
+
+        return acted
 
     @staticmethod
     def _shown(session: Session, context: Context, items: list[Attributes]) -> list[Attributes]:

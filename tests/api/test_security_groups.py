@@ -205,10 +205,11 @@ def test_lists_of_groups(wire: Wire) -> None:
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_what_lists_cost(wire: Wire, number: int) -> None:
-    """Whose default group it is, the groups, their rules, their tags; the rules with their groups, their tags."""
+    """Whose default group it is, the groups, their rules, which are shared, their tags; the rules with their groups, their
+    tags."""
     for _ in range(number):
         wire.make("security_groups")
-    for path, cost in (("security-groups", 4), ("security-group-rules", 2)):
+    for path, cost in (("security-groups", 5), ("security-group-rules", 2)):
         with statements() as heard:
             assert wire.ask("GET", path).status == 200
         assert len(heard) == empty_list(wire) + cost - 1, heard
