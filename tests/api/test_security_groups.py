@@ -205,8 +205,8 @@ def test_lists_of_groups(wire: Wire) -> None:
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_what_lists_cost(wire: Wire, number: int) -> None:
-    """Whose default group it is, the groups, their rules, which are shared, their tags; the rules with their groups, their
-    tags."""
+    """Whose default group it is, the groups, their rules, whether they are shared, their tags; the rules with their
+    groups, their tags."""
     for _ in range(number):
         wire.make("security_groups")
     for path, cost in (("security-groups", 5), ("security-group-rules", 2)):
@@ -712,7 +712,7 @@ def test_what_ports_with_groups_cost(wire: Wire, number: int) -> None:
     assert create() == create(security_groups=ids[:number]) == create(security_groups=[]) + 2
     for _ in range(number):
         create(security_groups=ids[:number])
-    assert cost("GET", "ports") == empty_list(wire) + 4
+    assert cost("GET", "ports") == empty_list(wire) + 5     # addresses, groups, errors, trunks, tags
     port = wire.make("ports", network_id=network, security_groups=[])["id"]
     plain = cost("PUT", f"ports/{port}", {"port": {"name": ""}})
     assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain + 2
