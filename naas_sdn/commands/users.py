@@ -10,6 +10,7 @@ import click
 
 from naas_sdn.commands.options import configured, open_database
 from naas_sdn.config import ConfigOpts
+from naas_sdn.db.session import Session
 from naas_sdn.errors import InvalidInput
 from naas_sdn.service import passwords, tokens, users
 from naas_sdn.service.contract import ROLES
@@ -38,11 +39,13 @@ def create(conf: ConfigOpts, name: str, project: str | None, roles: tuple[str, .
     """Make a user. The password is asked for, or a line of standard input."""
     password = _password(generate)
     stored = passwords.hashed(password)
-    database = open_database(conf)
-    with database.write() as session:
+
+    def work(session: Session) -> None:
         users.create(session, name, stored)
         if project is not None:
             users.grant(session, name, project, roles)
+
+    open_database(conf).transact(work)
     if generate:
         click.echo(password)
 
@@ -66,8 +69,7 @@ def list_(conf: ConfigOpts) -> None:
 def delete(conf: ConfigOpts, name: str) -> None:
     """End a user. Tokens made with this user's name are ended by `token revoke`."""
     database = open_database(conf)
-    with database.write() as session:
-        users.delete(session, name)
+    database.transact(lambda session: users.delete(session, name))
     with database.read() as session:
         left = [row.id for row in tokens.listed(session) if row.user == name]
     if left:
@@ -82,9 +84,7 @@ def set_password(conf: ConfigOpts, name: str, generate: bool) -> None:
     """Change a password. It is asked for, or a line of standard input; the old one ends at once."""
     password = _password(generate)
     stored = passwords.hashed(password)
-    database = open_database(conf)
-    with database.write() as session:
-        users.set_password(session, name, stored)
+    open_database(conf).transact(lambda session: users.set_password(session, name, stored))
     if generate:
         click.echo(password)
 
@@ -96,9 +96,7 @@ def set_password(conf: ConfigOpts, name: str, generate: bool) -> None:
 @_roles(["member"])
 def grant(conf: ConfigOpts, name: str, project: str, roles: tuple[str, ...]) -> None:
     """Give roles more in a project, which is there as soon as somebody has a role in it."""
-    database = open_database(conf)
-    with database.write() as session:
-        users.grant(session, name, project, roles)
+    open_database(conf).transact(lambda session: users.grant(session, name, project, roles))
 
 
 @user.command()
@@ -108,9 +106,7 @@ def grant(conf: ConfigOpts, name: str, project: str, roles: tuple[str, ...]) -> 
 @_roles([])
 def revoke(conf: ConfigOpts, name: str, project: str, roles: tuple[str, ...]) -> None:
     """Take roles in a project, or all of them when no --role says which."""
-    database = open_database(conf)
-    with database.write() as session:
-        users.revoke(session, name, project, roles)
+    open_database(conf).transact(lambda session: users.revoke(session, name, project, roles))
 
 
 def _password(generate: bool) -> str:

@@ -85,8 +85,9 @@ def show_rule(row: SecurityGroupRuleRow, group: SecurityGroupRow) -> Attributes:
 
 
 def _show(row: SecurityGroupRow) -> Attributes:
-    return {**standard(row), "stateful": row.stateful,
-            "security_group_rules": [show_rule(rule, row) for rule in row.rules]}
+    # The order in which a database gives them, for those that were made just now too.
+    rules = sorted(row.rules, key=lambda rule: (rule.created_at, rule.id))
+    return {**standard(row), "stateful": row.stateful, "security_group_rules": [show_rule(rule, row) for rule in rules]}
 
 
 @dataclass(frozen=True, slots=True)
