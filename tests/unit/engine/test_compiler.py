@@ -43,7 +43,9 @@ def own_facts(compiler: Compiler) -> list[tuple[Key, Fact]]:
 @pytest.mark.parametrize("seed", range(60))
 def test_incremental_equals_full_at_every_step(seed: int) -> None:
     chance = random.Random(seed)
-    pool: list[tuple[Key, Fact]] = [pair for topology in ALL.values() for pair in topology()]
+    # Subnets that overlap are never on one router.
+    apart = (topologies.two_tenants, topologies.behind)[seed % 2]
+    pool: list[tuple[Key, Fact]] = [pair for topology in ALL.values() if topology is not apart for pair in topology()]
     compiler = ReadableCompiler(apps())
     for _ in range(40):
         batch = chance.sample(pool, chance.randint(1, 4))
