@@ -88,9 +88,9 @@ def test_pairs_need_port_security(wire: Wire) -> None:
     assert refused(wire.ask("POST", "ports", {"port": new})) == needed
     port = wire.make("ports", network_id=network, allowed_address_pairs=pair)["id"]
     before = wire.dump()
-    assert refused(change(wire, port, port_security_enabled=False)) == needed
+    assert refused(change(wire, port, port_security_enabled=False, security_groups=[])) == needed
     assert wire.dump() == before
-    assert change(wire, port, port_security_enabled=False, allowed_address_pairs=[]).status == 200
+    assert change(wire, port, port_security_enabled=False, security_groups=[], allowed_address_pairs=[]).status == 200
     assert refused(change(wire, port, allowed_address_pairs=pair)) == needed
     assert change(wire, port, port_security_enabled=True, allowed_address_pairs=pair).status == 200
     # What becomes a router's interface sends as the router.

@@ -106,8 +106,7 @@ def test_two_databases_at_once_make_one(wire: Wire) -> None:
     def ask() -> None:
         database = Database(wire.database.url)
         try:
-            with database.write() as session:
-                ids.append(default_group(session, "alice"))
+            ids.append(database.transact(lambda session: default_group(session, "alice")))
         finally:
             database.close()
 
