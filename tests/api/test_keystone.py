@@ -20,14 +20,11 @@ from naas_sdn.rest.keystone import by_keystone
 from tests.api.wire import Answer, Wire
 from tests.support.controller import Controller, free_port, run_command
 from tests.support.fleet import until
-from tests.support.keystone import PASSWORD, Keystone
+from tests.support.keystone import PASSWORD, PUBLIC, Keystone, options
 
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
               # pycadf's and the SDK's, of their own dependencies.
               pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-PUBLIC = "https://keystone.example/v3"
-
 
 @pytest.fixture(scope="module")
 def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
@@ -40,15 +37,6 @@ def keystone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystone]:
         made.make_user("naas", service, "service")
         made.make_user("nova", service, "service")
         yield made
-
-
-def options(url: str, **more: str) -> str:
-    """A controller's that asks the Keystone at `url`."""
-    wanted = {"auth_type": "password", "auth_url": url, "username": "naas", "password": "naas",
-              "project_name": "service", "user_domain_id": "default", "project_domain_id": "default",
-              "www_authenticate_uri": PUBLIC, "http_request_max_retries": "0", **more}
-    return "[api]\nauth = keystone\n[keystone_authtoken]\n" + "".join(
-        f"{name} = {value}\n" for name, value in wanted.items())
 
 
 @pytest.fixture(params=["decides", "leaves it to us"])
@@ -177,8 +165,7 @@ def test_options_that_cannot_be(tmp_path: Path, section: str, why: str) -> None:
 @pytest.mark.parametrize("workers", [0, 1], ids=["in the controller", "a worker"])
 def test_a_client_finds_us_by_the_catalog(keystone: Keystone, tmp_path: Path, workers: int) -> None:
     made = Controller(tmp_path, ("127.0.0.1", free_port()), workers=workers)
-    made.config.write_text(made.config.read_text() + options(keystone.url).replace("[api]\nauth = keystone\n", "")
-                           .replace("[keystone_authtoken]", "[api]\nauth = keystone\n[keystone_authtoken]"))
+    made.config.write_text(made.config.read_text() + options(keystone.url))
     made.start()
     try:
         keystone.publish("network", made.url)

@@ -15,8 +15,20 @@ from tests.support.openvswitch import CommandFailed
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "keystone's own"
+PUBLIC = "https://keystone.example/v3"
+"""Where clients are told that it is."""
+
 READY = 90
 """Seconds until it must answer; it makes its database first."""
+
+
+def options(url: str, **more: str) -> str:
+    """A controller's that asks the Keystone at `url`."""
+    wanted = {"auth_type": "password", "auth_url": url, "username": "naas", "password": "naas",
+              "project_name": "service", "user_domain_id": "default", "project_domain_id": "default",
+              "www_authenticate_uri": PUBLIC, "http_request_max_retries": "0", **more}
+    return "[api]\nauth = keystone\n[keystone_authtoken]\n" + "".join(
+        f"{name} = {value}\n" for name, value in wanted.items())
 
 
 class Keystone:
