@@ -184,7 +184,7 @@ def _both(values: list[float]) -> str:
 
 
 def main() -> None:
-    hypervisors, count = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (50, 50)
+    hypervisors, count = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (50, 300)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     print(machine())
