@@ -8,9 +8,10 @@ unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PYTHONNOUSERSITE=1
 
 # ethtool, ping and the rest are no dependency of mininet's package, which uses them all the same; dnsmasq is what
-# `make bench` compares with.
+# `make bench` compares with. From cloud-init on: what reads in machines what they are told, and bsdtar to unpack CD-ROMs.
 PACKAGES="openvswitch-switch mininet ethtool net-tools iproute2 iputils-ping traceroute tcpdump iperf3
-          udhcpc isc-dhcp-client dnsmasq-base openssl ca-certificates postgresql python3 python3-venv"
+          udhcpc isc-dhcp-client dnsmasq-base openssl ca-certificates postgresql python3 python3-venv
+          cloud-init netplan.io ifupdown network-manager libarchive-tools"
 
 fail() { echo "install: $*" >&2; exit 1; }
 
@@ -32,6 +33,9 @@ if [ -n "$missing" ]; then
     # lacks its module. (invoke-rc.d starts nothing in runlevel 1.)
     RUNLEVEL=1 $apt install -y --no-install-recommends $missing </dev/null >/dev/null \
         || fail "apt-get install failed (see above)"
+    # Only their readers are needed: at its next boot this machine must not take itself for a guest.
+    case "$missing" in *" cloud-init"*) touch /etc/cloud/cloud-init.disabled;; esac
+    case "$missing" in *" network-manager"*) systemctl --quiet disable NetworkManager 2>/dev/null || true;; esac
 fi
 command -v ovs-vswitchd >/dev/null || fail "ovs-vswitchd is missing although openvswitch-switch is installed"
 

@@ -16,7 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset(("engine", "nova")),
     frozenset(("plugins", "service")),
     frozenset(("apps", "db", "hypervisor")),
-    frozenset(("model", "pipeline")),
+    frozenset(("guests", "model", "pipeline")),
     frozenset(("runtime", "config", "errors")),
 )
 """From top to bottom; a part imports from lower layers only, whole layers down or from itself."""
@@ -30,6 +30,8 @@ HOMES: Mapping[str, frozenset[str]] = {
     "sqlalchemy": frozenset(("db", "service", "plugins")),
     "psycopg2": frozenset(("db",)),
     "tenacity": frozenset(("db",)),
+    "pycdlib": frozenset(("guests",)),
+    "yaml": frozenset(("guests",)),
 }
 """The only parts that may import a library."""
 
