@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from naas_sdn.apps.contract import App, Group, Scope
-from naas_sdn.engine.groups import GroupPrograms
+from naas_sdn.engine.groups import GroupPrograms, Touch
 from naas_sdn.engine.places import Places
 from naas_sdn.engine.reach import FABRIC, Reach
 from naas_sdn.engine.subscribers import Subscribers
@@ -45,7 +45,7 @@ class _Work:
 
     stale: set[Key] = field(default_factory=set)
     dirty: set[Scope] = field(default_factory=set)
-    touched: set[Group] = field(default_factory=set)
+    touched: dict[Group, Touch] = field(default_factory=dict)
 
 
 def misses() -> Iterator[Flow]:
@@ -130,7 +130,10 @@ class Compiler:
         for key in work.stale:
             work.dirty.update(self._readers_of(key))
             if key.kind == "wide":
-                work.touched.add(Group("ports", key.id))
+                self._touch(Group("ports", key.id), work).whole = True
+            elif key.kind == "attachments of network on host":
+                network_id, host = key.id
+                self._touch(Group("ports", network_id), work).hosts.add(host)
         # What clashed before may not any more.
         work.dirty.update(self.faults)
         self._recompile([scope for scope in work.dirty if self._placed.get(scope) in self.groups], work)
@@ -179,8 +182,16 @@ class Compiler:
         kept = self.groups.get(group)
         if kept is not None and scope in kept.programs:
             self._places.release(scope, kept.programs[scope].places())
+            self._touch(group, work).add(scope)
             kept.replace(scope, None)
-            work.touched.add(group)
+
+    def _touch(self, group: Group, work: _Work) -> Touch:
+        """Asked for before the Group's programs change."""
+        touch = work.touched.get(group)
+        if touch is None:
+            programs = self.groups.get(group)
+            touch = work.touched[group] = Touch(programs.mark.version if programs is not None else 0)
+        return touch
 
     def _readers_of(self, key: Key) -> Collection[Scope]:
         found = self._readers.get(key)
@@ -242,8 +253,8 @@ class Compiler:
                 continue
             self._places.claim(scope, places)
             group = self._placed[scope]
+            self._touch(group, work).add(scope)
             self.groups[group].replace(scope, program)
-            work.touched.add(group)
 
     def texts(self, scope: Scope) -> dict[Name, str]:
         """The scope's flows, compiled anew, as ovs-ofctl(8) has them; none when it does not compile."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Scope
@@ -31,6 +32,29 @@ class Mark(NamedTuple):
 
     def has(self, scope: Scope) -> bool:
         return not scope.remote or self.ports is None or scope.id in self.ports
+
+
+@dataclass(slots=True)
+class Touch:
+    """What a Group's subscribers must hear of: what changed in it after version `before`."""
+
+    before: int
+    ports: set[str] = field(default_factory=set)
+    """Whose remote scopes changed: in a wide network, no matter of who does not hold them."""
+    hosts: set[str] = field(default_factory=set)
+    """Hypervisors on which other ports are plugged."""
+    whole: bool = False
+    """Something that every subscriber holds."""
+
+    def add(self, scope: Scope) -> None:
+        if scope.remote:
+            self.ports.add(scope.id)
+        else:
+            self.whole = True
+
+    def concerns(self, host: str, mark: Mark) -> bool:
+        """Whether a hypervisor that has `mark` must look."""
+        return self.whole or mark.ports is None or host in self.hosts or not self.ports.isdisjoint(mark.ports)
 
 
 class GroupPrograms:

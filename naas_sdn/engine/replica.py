@@ -13,7 +13,7 @@ from naas_sdn.apps.contract import Group, Scope
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Dump
 from naas_sdn.engine.difference import Difference
-from naas_sdn.engine.groups import Change, GroupPrograms, Mark
+from naas_sdn.engine.groups import Change, GroupPrograms, Mark, Touch
 from naas_sdn.engine.interest import Interests
 from naas_sdn.model.values import Port
 from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter, Name
@@ -78,13 +78,18 @@ class Replica:
             now = self._compiler.reach.subscriptions(self.host)
             now.update(Group("ports", network_id) for network_id in self.interests.networks())
             now = self._compiler.subscribers.change(self, self._groups, now)
-            self._dirty |= now ^ self._groups
+            for group in now ^ self._groups:
+                self._doubt(group)
             self._groups = now
         return self._groups
 
-    def touch(self, group: Group) -> None:
-        """Programs of the Group have changed."""
-        self._dirty.add(group)
+    def touch(self, group: Group, touch: Touch) -> bool:
+        """Programs of the Group have changed; whether this switch must look, or holds none of them."""
+        mark = self._marks.get(group)
+        if mark is not None and group not in self._dirty and not touch.concerns(self.host, mark):
+            return False
+        self._doubt(group, touch.before)
+        return True
 
     def move(self) -> None:
         """The subscriptions may be others."""
@@ -104,8 +109,17 @@ class Replica:
 
     def _reconsider(self, networks: Iterable[str]) -> None:
         for network_id in networks:
-            self._dirty.add(Group("ports", network_id))
+            self._doubt(Group("ports", network_id))
             self._moved = True
+
+    def _doubt(self, group: Group, before: int | None = None) -> None:
+        """The switch may have to hold other flows of the Group; `before`: its version when that came (None: now)."""
+        mark = self._marks.get(group)
+        if mark is not None and mark.ports is not None and group not in self._dirty:
+            # Nothing that it holds has changed so far, or it would have been told: so many changes are not looked at.
+            version = self._compiler.group(group).mark.version if before is None else before
+            self._marks[group] = mark._replace(version=version)
+        self._dirty.add(group)
 
     def desired(self) -> tuple[dict[Name, FlowMod], dict[int, Meter]]:
         """All flows by name and all meters by number that the switch should hold now."""
@@ -214,6 +228,8 @@ class Replica:
                 self._marks[group] = mark
             if mark == (self._wanted(group) if group in self._groups else None):
                 self._dirty.discard(group)
+            else:
+                self._dirty.add(group)
         if not self._dirty:
             self._dirty = set()     # one that was full keeps the room
         for change in plan.changes:

@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from naas_sdn.apps.contract import Group
+from naas_sdn.engine.groups import Touch
 
 
 class Subscriber(Protocol):
@@ -14,8 +15,8 @@ class Subscriber(Protocol):
     @property
     def host(self) -> str: ...
 
-    def touch(self, group: Group) -> None:
-        """Programs of a Group that it subscribes to have changed."""
+    def touch(self, group: Group, touch: Touch) -> bool:
+        """Programs of a Group that it subscribes to have changed; whether it must look."""
 
     def move(self) -> None:
         """It may have to subscribe to others."""
@@ -50,14 +51,12 @@ class Subscribers:
                 del self._of_group[group]
         return shared
 
-    def tell(self, groups: Iterable[Group], hosts: Iterable[str]) -> set[str]:
+    def tell(self, groups: Mapping[Group, Touch], hosts: Iterable[str]) -> set[str]:
         """Programs of these Groups have changed, and what these hypervisors subscribe to may have: all concerned."""
         concerned = set()
-        for group in groups:
+        for group, touch in groups.items():
             _, subscribers = self._of_group.get(group, (group, ()))
-            for subscriber in subscribers:
-                subscriber.touch(group)
-                concerned.add(subscriber.host)
+            concerned.update(subscriber.host for subscriber in subscribers if subscriber.touch(group, touch))
         for host in hosts:
             for subscriber in self._of_host.get(host, ()):
                 subscriber.move()

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from naas_sdn.apps import wire
-from naas_sdn.engine import interest
+from naas_sdn.engine import groups, interest
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.interest import target
 from naas_sdn.engine.replica import Replica
@@ -177,6 +177,29 @@ def test_any_history_ends_in_step(seed: int) -> None:
                 sync(replica, table)
                 assert in_step(replica, table)
                 assert not sync(replica, table).delta
+
+
+def test_a_port_in_a_wide_network_concerns_its_own_hypervisor_and_who_asked_for_it(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come and go, the others neither look nor fall behind."""
+    monkeypatch.setattr(groups, "HISTORY", 8)
+    compiler, here, table = made(1, 2, 3, 4, 5, 6)
+    there, far = Replica(compiler, "hv2"), Switch()
+    sync(there, far)
+    for number in range(8, 40, 2):
+        assert compiler.apply(vm(number, 1, 2)) == {"hv2"}
+        sync(there, far)
+    here.ask("port1", port(compiler, 8))
+    assert here.plan() is not None
+    sync(here, table)
+    assert remote(table, compiler) == {1, 3, 5, 8}
+    assert compiler.apply([(Key("vif", "port8"), None)]) == {"hv1", "hv2"}
+    sync(there, far)
+    assert compiler.apply(vm(7, 1, 1)) == {"hv1"}
+    assert here.plan() is not None
+    sync(here, table)
+    assert in_step(here, table)
+    assert in_step(there, far)
 
 
 def test_what_a_router_s_own_route_leads_to_is_its_next_hop() -> None:
