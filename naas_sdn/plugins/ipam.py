@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import random
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from oslo_config import cfg
 from sqlalchemy import bindparam, select
@@ -20,7 +20,7 @@ _HIGHEST = select(sql.max(AllocationRow.ip_number)).where(
     AllocationRow.ip_number.between(bindparam("start"), bindparam("end")))
 
 
-def sortable(ip: IPv4Address) -> str:
+def sortable(ip: IPv4Address | IPv6Address) -> str:
     """As AllocationRow.ip_number holds it."""
     return f"{int(ip):032x}"
 

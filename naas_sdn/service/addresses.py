@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, false, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.load import GATEWAY_MAC, mac_of, number_of
@@ -32,10 +32,13 @@ _SUBNETS = select(SubnetRow).where(SubnetRow.network_id == bindparam("network_id
     SubnetRow.created_at, SubnetRow.id)
 _HOLDER = select(PortRow.id).where(PortRow.network_id == bindparam("network_id"),
                                    PortRow.mac_address == bindparam("mac_address"))
-_AT_GATEWAY_OR_DHCP = select(PortRow, AllocationRow.ip_address).join(
-    AllocationRow, AllocationRow.port_id == PortRow.id).where(
-    AllocationRow.subnet_id == bindparam("subnet_id"),
-    or_(AllocationRow.ip_address == bindparam("gateway_ip"), PortRow.device_owner == DHCP_SERVICE))
+_FOUND = union_all(
+    select(AllocationRow.port_id, true().label("at_gateway")).where(
+        AllocationRow.subnet_id == bindparam("subnet_id"), AllocationRow.ip_number == bindparam("gateway")),
+    select(PortRow.id, false()).where(
+        PortRow.device_id == bindparam("dhcp"), PortRow.device_owner == DHCP_SERVICE)).subquery()
+_AT_GATEWAY_OR_DHCP = select(PortRow, _FOUND.c.at_gateway).join(_FOUND, _FOUND.c.port_id == PortRow.id)
+"""Each by its index, whatever else the subnet has: an OR of the two would read all of its addresses."""
 
 
 def give(session: Session, plugins: Plugins, port: PortRow,
@@ -174,9 +177,11 @@ def route_through(session: Session, subnets: Iterable[SubnetRow]) -> str | None:
 
 def ensure_service_address(session: Session, plugins: Plugins, subnet: SubnetRow) -> None:
     """DHCP answers from the gateway; where there is none, or a machine is it, from a port of its own."""
-    found = session.execute(_AT_GATEWAY_OR_DHCP, {"subnet_id": subnet.id, "gateway_ip": subnet.gateway_ip}).all()
-    holder = next((port for port, ip in found if ip == subnet.gateway_ip), None)
-    service = next((port for port, _ in found if port.device_owner == DHCP_SERVICE), None)
+    found = session.execute(_AT_GATEWAY_OR_DHCP, {
+        "subnet_id": subnet.id, "dhcp": f"dhcp-{subnet.id}",
+        "gateway": sortable(ip_address(subnet.gateway_ip)) if subnet.gateway_ip else None}).all()
+    holder = next((port for port, at_gateway in found if at_gateway), None)
+    service = next((port for port, at_gateway in found if not at_gateway), None)
     needed = subnet.enable_dhcp and (
         subnet.gateway_ip is None or (holder is not None and holder.device_owner != ROUTER_INTERFACE))
     if needed and service is None:
