@@ -5,12 +5,13 @@ Hypervisors share Groups: what a switch should hold is never stored for that swi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Scope
-from naas_sdn.pipeline.program import Compiled
+from naas_sdn.pipeline.program import Compiled, Name
 
 HISTORY = 4096
 """Changes that a Group remembers; a switch further behind is brought in step by its dump."""
@@ -67,6 +68,10 @@ class GroupPrograms:
         self.mark = Mark(0)
         """What a switch has that is in step, one object for all of them."""
         self._history: deque[Change] = deque(maxlen=HISTORY)
+        self._common: tuple[Scope, ...] | None = None
+        """What is not remote; and the port of each remote flow by cookie. Made when asked for: at a start by all
+        hypervisors of a wide network, which must not go through each other's ports."""
+        self._ports: dict[int, str] | None = None
 
     def replace(self, scope: Scope, program: Compiled | None) -> None:
         old = self.programs.get(scope)
@@ -74,10 +79,13 @@ class GroupPrograms:
             self.programs.pop(scope, None)
         else:
             self.programs[scope] = program
-        if scope.remote and program is not None:
-            self.remote[scope.id] = scope
-        elif scope.remote:
+        if not scope.remote:
+            self._common = None
+        elif program is not None:
+            self.remote[scope.id], self._ports = scope, None
+        else:
             self.remote.pop(scope.id, None)
+            self._ports = None
         self._history.append(Change(scope, old, program))
         self.mark = Mark(self.mark.version + 1)
 
@@ -97,11 +105,23 @@ class GroupPrograms:
             net[change.scope] = Change(change.scope, first.old if first else change.old, change.new)
         return iter(net.values())
 
-    def remote_ports(self, have: Container[tuple[int, int]]) -> list[str]:
-        """The ports that a switch must hold when it has these flows, by (table, cookie)."""
-        return [port for port, scope in self.remote.items()
-                if any(name in have for name in self.programs[scope].names())]
+    def remote_ports(self, have: Iterable[Name]) -> set[str]:
+        """The ports that a switch must hold when it has these flows."""
+        if self._ports is None:
+            self._ports = {cookie: port for port, scope in self.remote.items()
+                           for _, cookie in self.programs[scope].names()}
+        ports = self._ports
+        return {ports[cookie] for _, cookie in have if cookie in ports}
 
-    def everything(self) -> Iterator[Change]:
-        """All programs, as changes from nothing."""
-        return (Change(scope, None, program) for scope, program in self.programs.items())
+    def held(self, mark: Mark) -> Iterator[tuple[Scope, Compiled]]:
+        """The current programs of the scopes that a switch with `mark` has."""
+        if mark.ports is None:
+            return iter(self.programs.items())
+        if self._common is None:
+            self._common = tuple(scope for scope in self.programs if not scope.remote)
+        remote = (self.remote[port] for port in mark.ports if port in self.remote)
+        return ((scope, self.programs[scope]) for scope in chain(self._common, remote))
+
+    def everything(self, mark: Mark) -> Iterator[Change]:
+        """What a switch with `mark` has, as changes from nothing."""
+        return (Change(scope, None, program) for scope, program in self.held(mark))

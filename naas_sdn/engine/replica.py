@@ -177,7 +177,7 @@ class Replica:
             if scope in mended:
                 add += (flow for flow in program.flow_mods() if flow[:2] in mend)
         changes = tuple(change for group, mark in marks.items() if mark is not None
-                        for change in self._compiler.group(group).everything() if mark.has(change.scope))
+                        for change in self._compiler.group(group).everything(mark))
         there = {change.scope for change in changes}
         changes += tuple(Change(scope, change.old, None) for scope, change in self.stuck.items() if scope not in there)
         delta = Delta(tuple(add), (*difference.foreign, *difference.doubled.difference(difference.foreign)),
@@ -201,7 +201,7 @@ class Replica:
             programs = self._compiler.group(group)
             marks[group] = wanted = self._wanted(group)
             if known is None:
-                changes.extend(change for change in programs.everything() if wanted.has(change.scope))
+                changes.extend(programs.everything(wanted))
                 continue
             since = programs.since(known.version)
             if since is None:
@@ -252,10 +252,7 @@ class Replica:
     def _kept(self) -> Iterator[tuple[Scope, Compiled]]:
         """Every scope that the switch should hold, and its program; of one that is stuck, the last good one."""
         for group in self.groups():
-            wanted = self._wanted(group)
-            for scope, program in self._compiler.group(group).programs.items():
-                if not wanted.has(scope):
-                    continue
+            for scope, program in self._compiler.group(group).held(self._wanted(group)):
                 stuck = self.stuck.get(scope)
                 kept = stuck.old if stuck is not None and stuck.new == program else program
                 if kept is not None:
@@ -267,10 +264,9 @@ class Replica:
         since = programs.since(mark.version)
         if since is None:
             return None
-        changed = {change.scope: change.old for change in since}
-        held: dict[Scope, Compiled | None] = {**programs.programs, **changed}
-        return [Change(scope, program, None) for scope, program in held.items()
-                if program is not None and mark.has(scope)]
+        held: dict[Scope, Compiled | None] = dict(programs.held(mark))
+        held.update((change.scope, change.old) for change in since if mark.has(change.scope))
+        return [Change(scope, program, None) for scope, program in held.items() if program is not None]
 
     def _wanted(self, group: Group) -> Mark:
         ports = self.interests.wanted(group.id) if group.kind == "ports" else None

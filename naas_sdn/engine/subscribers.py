@@ -53,7 +53,7 @@ class Subscribers:
 
     def tell(self, groups: Mapping[Group, Touch], hosts: Iterable[str]) -> set[str]:
         """Programs of these Groups have changed, and what these hypervisors subscribe to may have: all concerned."""
-        concerned = set()
+        concerned: set[str] = set()
         for group, touch in groups.items():
             _, subscribers = self._of_group.get(group, (group, ()))
             concerned.update(subscriber.host for subscriber in subscribers if subscriber.touch(group, touch))
