@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Address
 from typing import ClassVar, NamedTuple
 
 from naas_sdn.pipeline.tables import Reason, Table
@@ -22,14 +22,20 @@ def _ipv4(value: int) -> str:
     return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
 
 
+def _ipv6(value: int) -> str:
+    return str(IPv6Address(value))
+
+
 _TEXT: dict[str, Callable[[int], str]] = {
     "in_port": str, "metadata": hex, "tun_id": hex, "tun_src": _ipv4, "tun_dst": _ipv4,
     "eth_src": _mac, "eth_dst": _mac, "eth_type": "0x{:04x}".format, "vlan_vid": "0x{:04x}".format,
     "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
     "icmp_type": str, "icmp_code": str,
-    "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str,
+    "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str, "sctp_src": str, "sctp_dst": str,
     "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
-    **{f"reg{number}": hex for number in range(16)}, "xreg4": hex,
+    **{f"reg{number}": hex for number in range(16)}, "xreg4": hex, "xxreg3": hex,
+    "ct_state": hex, "ct_nw_src": _ipv4, "ct_nw_dst": _ipv4, "ct_ipv6_src": _ipv6, "ct_ipv6_dst": _ipv6,
+    "ct_nw_proto": str, "ct_tp_src": str, "ct_tp_dst": str,
 }
 
 _RANK = {name: rank for rank, name in enumerate(_TEXT)}
@@ -188,7 +194,32 @@ class Fork:
         return f"clone({inner},output(port={self.NOWHERE},max_len=64))"
 
 
-Action = SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | CheckLarger | Recirculate | Fork
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Look a copy of the packet's connection up in a zone of conntrack, and go on with the copy at `table`.
+
+    The zone is the low 16 bits of register `zone`. The packet itself goes on with the next action, untracked.
+    """
+
+    zone: str
+    table: Table
+
+    def __str__(self) -> str:
+        return f"ct(table={int(self.table)},zone={self.zone}[0..15])"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Keep the packet's connection in the zone that is the low 16 bits of register `zone`."""
+
+    zone: str
+
+    def __str__(self) -> str:
+        return f"ct(commit,zone={self.zone}[0..15])"
+
+
+Action = (SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | CheckLarger | Recirculate | Fork
+          | Track | Commit)
 
 
 class Flow(NamedTuple):

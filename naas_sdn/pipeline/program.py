@@ -124,16 +124,18 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """In the order of application: `meters` (add or modify), `add`, `remove`, `drop_meters`.
+    """In the order of application: `flush`, `meters` (add or modify), `add`, `remove`, `drop_meters`.
 
-    `remove` names flows as (table, cookie), `drop_meters` meters by number. An `add` replaces the flow that has
-    its table, priority and match, whatever its cookie.
+    `remove` names flows as (table, cookie), `drop_meters` meters by number, `flush` zones of conntrack, whose
+    connections are to be forgotten. An `add` replaces the flow that has its table, priority and match, whatever its
+    cookie.
     """
 
     add: tuple[FlowMod, ...] = ()
     remove: tuple[tuple[int, int], ...] = ()
     meters: tuple[Meter, ...] = ()
     drop_meters: tuple[int, ...] = ()
+    flush: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.add or self.remove or self.meters or self.drop_meters)
+        return bool(self.add or self.remove or self.meters or self.drop_meters or self.flush)

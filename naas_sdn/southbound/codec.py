@@ -14,6 +14,7 @@ from naas_sdn.engine.contract import Dump, FlowCount, Punt
 from naas_sdn.pipeline.flow import (
     Action,
     CheckLarger,
+    Commit,
     Controller,
     DecTtl,
     Flow,
@@ -25,6 +26,7 @@ from naas_sdn.pipeline.flow import (
     Recirculate,
     Resubmit,
     SetField,
+    Track,
 )
 from naas_sdn.pipeline.program import Meter
 from naas_sdn.southbound import constants as of
@@ -141,6 +143,15 @@ def _action(action: Action) -> bytes:
             inner = b"".join(map(_action, action.actions))
             inner += _nicira(of.NX_OUTPUT_TRUNC, struct.pack("!HI", action.NOWHERE, 64))
             return _nicira(of.NX_CLONE, bytes(6) + inner)
+        case Track():
+            return _conntrack(0, action.zone, action.table)
+        case Commit():
+            return _conntrack(of.CT_COMMIT, action.zone, of.CT_STAY)
+
+
+def _conntrack(flags: int, zone: str, table: int) -> bytes:
+    """`zone`: the register that has it in its low 16 bits."""
+    return _nicira(of.NX_CT, struct.pack("!HIHB5x", flags, _oxm(zone), 15, table))
 
 
 @lru_cache(8192)
@@ -188,6 +199,11 @@ def meter_mod(command: int, meter: Meter) -> bytes:
 
 def meter_delete(number: int) -> bytes:
     return _message(of.METER_MOD, struct.pack("!HHI", of.METER_DELETE, 0, number))
+
+
+def flush_zone(zone: int) -> bytes:
+    """Forget all connections of one conntrack zone."""
+    return _message(of.EXPERIMENTER, struct.pack("!II6xH", of.NICIRA, of.NXT_CT_FLUSH_ZONE, zone))
 
 
 def barrier() -> bytes:

@@ -28,6 +28,8 @@ ACTION_EXPERIMENTER = 0xFFFF
 
 NICIRA = 0x00002320
 NX_REG_MOVE, NX_REG_LOAD, NX_RESUBMIT_TABLE, NX_OUTPUT_TRUNC, NX_CLONE, NX_CHECK_LARGER = 6, 7, 14, 39, 42, 49
+NX_CT, CT_COMMIT, CT_STAY = 35, 1, 0xFF
+NXT_CT_FLUSH_ZONE = 29
 
 ONF = 0x4F4E4600
 BUNDLE_CONTROL, BUNDLE_ADD = 2300, 2301
@@ -43,10 +45,14 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "ip_dscp": (_OXM, 8, 1),
     "nw_proto": (_OXM, 10, 1), "ip_src": (_OXM, 11, 4),
     "ip_dst": (_OXM, 12, 4), "tcp_src": (_OXM, 13, 2), "tcp_dst": (_OXM, 14, 2), "udp_src": (_OXM, 15, 2),
-    "udp_dst": (_OXM, 16, 2), "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
+    "udp_dst": (_OXM, 16, 2), "sctp_src": (_OXM, 17, 2), "sctp_dst": (_OXM, 18, 2),
+    "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
     "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),
     "tun_id": (_OXM, 38, 8), "nw_ttl": (_NXM1, 29, 1), "tun_src": (_NXM1, 31, 4), "tun_dst": (_NXM1, 32, 4),
     **{f"reg{number}": (_NXM1, number, 4) for number in range(16)}, "xreg4": (_PACKET_REGISTERS, 4, 8),
+    "xxreg3": (_NXM1, 114, 16), "ct_state": (_NXM1, 105, 4), "ct_nw_proto": (_NXM1, 119, 1),
+    "ct_nw_src": (_NXM1, 120, 4), "ct_nw_dst": (_NXM1, 121, 4), "ct_ipv6_src": (_NXM1, 122, 16),
+    "ct_ipv6_dst": (_NXM1, 123, 16), "ct_tp_src": (_NXM1, 124, 2), "ct_tp_dst": (_NXM1, 125, 2),
 }
 """(class, field, bytes) of every field that a flow may use: OpenFlow 1.3.5 section 7.2.3.7, ovs-fields(7)."""
 

@@ -72,7 +72,9 @@ class OpenFlowSwitch:
                 for number, received, sent in codec.port_drops(part)}
 
     def push(self, delta: Delta) -> None:
-        """Meters, then one atomic bundle of adds and removes, then the meters that nothing uses any more."""
+        """Zones and meters, then one atomic bundle of adds and removes, then the meters that nothing uses any more."""
+        for zone in delta.flush:
+            self._connection.post(codec.flush_zone(zone))
         if delta.meters:
             self._put_meters(delta.meters)
         if delta.add or delta.remove:
@@ -81,6 +83,7 @@ class OpenFlowSwitch:
             for number in delta.drop_meters:
                 self._connection.post(codec.meter_delete(number))
                 self._meters.discard(number)
+        if delta.drop_meters or not (delta.meters or delta.add or delta.remove):
             self._connection.ask(codec.barrier())
 
     def send(self, port: int, frame: bytes) -> None:

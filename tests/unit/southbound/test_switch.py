@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 from collections import Counter
@@ -12,14 +13,17 @@ import pytest
 from naas_sdn.engine.contract import Refused
 from naas_sdn.engine.replica import Replica
 from naas_sdn.pipeline.flow import (
+    Commit,
     Controller,
     DecTtl,
     Flow,
     InPort,
+    Move,
     Output,
     Recirculate,
     Resubmit,
     SetField,
+    Track,
     match,
 )
 from naas_sdn.pipeline.program import Compiled, Delta, Meter
@@ -75,6 +79,51 @@ def test_what_is_pushed_is_what_ovs_ofctl_makes_of_the_text(
     assert switch.meters() == meters
     ovs.load([str(compiler.flow(sent)) for sent in flows.values()])
     assert pushed == _flows(ovs)
+
+
+TRACKED = {"ct_state": (0x20, 0x30)}
+
+
+@pytest.mark.parametrize("flow", [
+    Flow(Table.L2, 7, match(eth_type=0x0800), (Track("reg4", Table.COPY),)),
+    Flow(Table.L2, 7, match({"reg4": (1 << 17, 1 << 17)}, eth_type=0x86DD, ct_state=(0x21, 0x21)), (Commit("reg4"),),
+         Table.COPY),
+    Flow(Table.L2, 7, match(eth_type=0x0800, **TRACKED), (Move("ct_nw_src", "reg15", 32),
+                                                          Move("ct_nw_dst", "reg15", 32))),
+    Flow(Table.L2, 7, match(eth_type=0x86DD, **TRACKED), (Move("ct_ipv6_src", "xxreg3", 128),
+                                                          Move("ct_ipv6_dst", "xxreg3", 128))),
+    Flow(Table.L2, 7, match({"reg10": 5}, metadata=9, eth_type=0x0800, ct_nw_src=(0x0A000000, 0xFF000000),
+                            ct_nw_dst=0x0A000001, ct_nw_proto=6, ct_tp_src=7, ct_tp_dst=(0x50, 0xFFF0), **TRACKED)),
+    Flow(Table.L2, 7, match(eth_type=0x86DD, ct_nw_proto=17, ct_ipv6_src=(0xFE80 << 112, 0xFFC0 << 112),
+                            ct_ipv6_dst=1, ct_tp_dst=80, **TRACKED)),
+    Flow(Table.L2, 7, match(eth_type=0x0800, nw_proto=132, sctp_src=1, sctp_dst=(0x50, 0xFFF0))),
+], ids=lambda flow: str(flow.match[0][0]))
+def test_conntrack_s_fields_and_actions_are_what_ovs_ofctl_makes_of_the_text(
+        south: tuple[Southbound, RecordingFleet], ovs: DummySwitch, flow: Flow) -> None:
+    sent = flow_mod(flow)
+    switch = connected(south)
+    switch.push(Delta(add=(sent,)))
+    pushed = _flows(ovs)
+    assert switch.dump().flows == dict(Compiled(sent.wire).fingerprints())
+    ovs.load([str(flow)])
+    assert pushed == _flows(ovs) and len(pushed) == 1
+
+
+def test_a_zone_is_flushed_alone(south: tuple[Southbound, RecordingFleet], ovs: DummySwitch) -> None:
+    ovs.add_port("p1", 1)
+    switch = connected(south)
+    first = Flow(Table.CLASSIFY, 7, match(in_port=1, eth_type=0x0800), (SetField("reg4", 5), Track("reg4", Table.L2)))
+    both = Flow(Table.L2, 7, match(eth_type=0x0800), (Commit("reg4"), SetField("reg4", 6), Commit("reg4")))
+    switch.push(Delta(add=(flow_mod(first), flow_mod(both))))
+    datagram = "4500001c00000000401166cf0a0000010a000002" + "0007000900080000"
+    ovs.appctl("netdev-dummy/receive", "p1", "02" * 6 + "06" * 6 + "0800" + datagram)
+
+    def zones() -> set[str]:
+        return set(re.findall(r"zone=(\d+)", ovs.appctl("dpctl/dump-conntrack")))
+
+    assert until(lambda: len(zones()) == 2) and zones() == {"5", "6"}
+    switch.push(Delta(flush=(5,)))
+    assert zones() == {"6"}
 
 
 def _flows(ovs: DummySwitch) -> list[str]:
