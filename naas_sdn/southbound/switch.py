@@ -83,7 +83,7 @@ class OpenFlowSwitch:
             for number in delta.drop_meters:
                 self._connection.post(codec.meter_delete(number))
                 self._meters.discard(number)
-        if delta.drop_meters or not (delta.meters or delta.add or delta.remove):
+        if delta.drop_meters or delta.flush:
             self._connection.ask(codec.barrier())
 
     def send(self, port: int, frame: bytes) -> None:
