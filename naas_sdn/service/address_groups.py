@@ -17,9 +17,10 @@ from naas_sdn.errors import (
     BadRequest,
 )
 from naas_sdn.service import rule_content
+from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
-from naas_sdn.service.rows import change, find_rows, require_owner, standard, touch, visible
+from naas_sdn.service.rows import change, find_rows, standard, touch, visible
 
 MOST = 1000
 """Addresses of one group."""
@@ -44,7 +45,7 @@ class AddressGroups:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_address_group")
+        require_new(context, attributes, "create_address_group")
         row = AddressGroupRow(addresses=_listed(_networks(attributes.get("addresses", ()))), **{
             name: attributes[name] for name in ("project_id", "name", "description") if name in attributes})
         session.add(row)
@@ -101,7 +102,7 @@ class AddressGroups:
     @staticmethod
     def _owned(session: Session, context: Context, identifier: str, action: str) -> AddressGroupRow:
         row = visible_address_group(session, context, identifier)
-        require_owner(context, row.project_id, action)
+        require_owner(context, row, action)
         return row
 
 

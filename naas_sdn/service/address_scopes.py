@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import AddressScopeRow, SubnetPoolRow, SubnetRow
 from naas_sdn.errors import AddressScopeInUse, AddressScopeNotFound, InvalidInput
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
-from naas_sdn.service.rows import find_rows, require_owner, visible
+from naas_sdn.service.rows import find_rows, visible
 
 SEEN = seen("address_scope")
 SHARED = shared_with_reader("address_scope")
@@ -40,7 +41,7 @@ class AddressScopes:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_address_scope")
+        require_new(context, attributes, "create_address_scope")
         if attributes["ip_version"] not in (4, 6):
             raise InvalidInput(f"Invalid input for ip_version: {attributes['ip_version']} is neither 4 nor 6.")
         row = AddressScopeRow(**attributes)
@@ -51,7 +52,7 @@ class AddressScopes:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = visible_scope(session, context, identifier)
-        require_owner(context, row.project_id, "update_address_scope")
+        require_change(context, row, attributes, "update_address_scope")
         for name, value in attributes.items():
             setattr(row, name, value)
         session.flush()
@@ -59,7 +60,7 @@ class AddressScopes:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_scope(session, context, identifier)
-        require_owner(context, row.project_id, "delete_address_scope")
+        require_owner(context, row, "delete_address_scope")
         session.refresh(row, with_for_update=True)
         pool = session.scalar(select(SubnetPoolRow.id).where(SubnetPoolRow.address_scope_id == row.id).limit(1))
         if pool is not None:

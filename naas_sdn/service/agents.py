@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db.rows import AgentRow, HypervisorRow, now
 from naas_sdn.errors import AgentNotFound, PolicyNotAuthorized
+from naas_sdn.service.access import require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import find_rows
 
@@ -34,6 +35,7 @@ class Agents:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._visible(session, context, identifier)
+        require_owner(context, row, "update_agent")
         for name, value in attributes.items():
             setattr(row, name, value)
         session.flush()
@@ -41,13 +43,16 @@ class Agents:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         """The hypervisor stays in the register, and is an agent again when its switch connects."""
-        session.delete(self._visible(session, context, identifier))
+        row = self._visible(session, context, identifier)
+        require_owner(context, row, "delete_agent")
+        session.delete(row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
         return self._show(self._visible(session, context, identifier))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if not context.is_admin or any(value not in query.filters.get(name, (value,)) for name, value in FIXED.items()):
+        others = any(value not in query.filters.get(name, (value,)) for name, value in FIXED.items())
+        if others or not context.may("get_agent"):
             return []
         conditions = [AgentRow.hypervisor.has(column.in_(query.filters[name]))
                       for name, column in OF_HYPERVISOR.items() if name in query.filters]
@@ -57,7 +62,7 @@ class Agents:
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> AgentRow:
-        row = session.get(AgentRow, identifier, options=[WHOLE]) if context.is_admin else None
+        row = session.get(AgentRow, identifier, options=[WHOLE]) if context.may("get_agent") else None
         if row is None:
             raise AgentNotFound(identifier)
         return row

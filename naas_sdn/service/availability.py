@@ -37,14 +37,14 @@ class Availabilities:
         raise PolicyNotAuthorized("delete_network_ip_availability is disallowed by policy: it is only read.")
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        row = session.get(NetworkRow, identifier) if context.is_service else None
+        row = session.get(NetworkRow, identifier) if context.may("get_network_ip_availability") else None
         if row is None:
             raise NetworkNotFound(identifier)
         return _show(session, [row])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """With `ip_version`, of networks that have such subnets, and of those subnets only."""
-        if not context.is_service:
+        if not context.may("get_network_ip_availability"):
             return []
         versions = query.filters.get("ip_version")
         conditions = [] if versions is None else [NetworkRow.subnets.any(SubnetRow.ip_version.in_(

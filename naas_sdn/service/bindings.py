@@ -21,7 +21,8 @@ from naas_sdn.errors import (
     PortBindingNotFound,
 )
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import binding, plugging
+from naas_sdn.service import binding
+from naas_sdn.service.access import require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.ports import visible_port
 from naas_sdn.service.rows import touch
@@ -45,7 +46,7 @@ class Bindings:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         port = visible_port(session, context, parent["port_id"])
-        plugging.require_service(context, "create_port_binding")
+        require_owner(context, port, "create_port_binding")
         if not port.device_owner.startswith(MOVING):
             raise BadRequest(f"Port {port.id} has device owner {port.device_owner or '(none)'}; only ports of "
                              f"machines (compute:) and shares (manila:) have several bindings.")
@@ -69,7 +70,7 @@ class Bindings:
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         """The port is unbound with its active one."""
         port = visible_port(session, context, parent["port_id"])
-        plugging.require_service(context, "delete_port_binding")
+        require_owner(context, port, "delete_port_binding")
         if identifier == port.host_id:
             self._move(session, port, "")
         else:
@@ -77,9 +78,9 @@ class Bindings:
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
         port = visible_port(session, context, parent["port_id"])
-        if context.is_service and identifier == port.host_id:
+        if context.may("get_port_binding") and identifier == port.host_id:
             return self._active(port, binding.registered(session, [identifier]))
-        row = _row(session, port, identifier) if context.is_service else None
+        row = _row(session, port, identifier) if context.may("get_port_binding") else None
         if row is None:
             raise PortBindingNotFound(f"of port {port.id} on host {identifier}")
         return self._inactive(row, binding.registered(session, [identifier]))
@@ -87,7 +88,7 @@ class Bindings:
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """The active one first."""
         port = visible_port(session, context, parent["port_id"])
-        if not context.is_service:
+        if not context.may("get_port_binding"):
             return []
         rows = list(session.scalars(select(PortBindingRow).where(
             PortBindingRow.port_id == port.id, PortBindingRow.host != port.host_id).order_by(PortBindingRow.host)))
@@ -100,7 +101,7 @@ class Bindings:
     def activate(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Bind the port to this host; the binding it had is INACTIVE and unbound then."""
         port = visible_port(session, context, body["port_id"])
-        plugging.require_service(context, "activate_port_binding")
+        require_owner(context, port, "activate")
         if identifier == port.host_id:
             raise PortBindingAlreadyActive(f"Binding for port {port.id} on host {identifier} is already active.")
         row = _required(session, port, identifier)

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from naas_sdn.errors import HTTPMethodNotAllowed
+from naas_sdn.service import policy
+from naas_sdn.service.policy_checks import Target
 
 Attributes = dict[str, Any]
 
@@ -16,7 +18,7 @@ ROLES = frozenset(("admin", "service", "manager", "member", "reader"))
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The caller of one request."""
+    """The caller of one request, and the rules by which he may what he asks."""
 
     project_id: str
     user_id: str
@@ -24,35 +26,45 @@ class Context:
     request_id: str = ""
     service_roles: frozenset[str] = frozenset()
     """Those of the X-Service-Token beside the user's: a service that acts for him."""
+    rules: policy.Rules = policy.NONE
+    credentials: policy.Credentials = field(init=False, repr=False, compare=False)
+    _known: dict[str, bool] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "credentials", policy.credentials(
+            self.project_id, self.user_id, self.roles, self.service_roles))
+
+    def may(self, rule: str, target: Target = policy.NOTHING) -> bool:
+        """By the policy rule of that name; without a target, whatever it is about."""
+        if target is not policy.NOTHING:
+            return self.rules.allow(rule, target, self.credentials)
+        if rule not in self._known:
+            self._known[rule] = self.rules.allow(rule, target, self.credentials)
+        return self._known[rule]
 
     @property
     def is_admin(self) -> bool:
-        return "admin" in self.roles
+        return self.may("context_is_admin")
 
     @property
     def is_service(self) -> bool:
-        """May speak of hypervisors, and sees all projects: the operator, or the compute service."""
-        return self.is_admin or "service" in self.roles
+        """May speak for all projects: the operator, or the compute service."""
+        return self.is_admin or self.may("service_api")
+
+    @property
+    def sees_all(self) -> bool:
+        """What all projects have."""
+        return self.is_service or self.may("context_with_global_access")
 
     @property
     def is_somebody(self) -> bool:
-        """Has any role that means something here; without one he may not even read."""
-        return not self.roles.isdisjoint(ROLES)
-
-    @property
-    def may_write(self) -> bool:
-        """What his project owns."""
-        return self.is_admin or not self.roles.isdisjoint(("member", "manager"))
-
-    @property
-    def may_manage(self) -> bool:
-        """What binds the others of his project."""
-        return self.is_admin or "manager" in self.roles
+        """Has any role that a rule names; without one he may not even read."""
+        return not self.rules.roles.isdisjoint(self.credentials["roles"])
 
     @property
     def through_service(self) -> bool:
         """By a service itself, or by one that vouches for its user."""
-        return self.is_service or "service" in self.service_roles
+        return self.may("through_service")
 
     def owns(self, project_id: str) -> bool:
         return self.is_admin or project_id == self.project_id

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from naas_sdn.db.security_group_rows import PARENT, DefaultSecurityGroupRuleRow, SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.errors import DefaultSecurityGroupRuleExists, DefaultSecurityGroupRuleNotFound, HTTPBadRequest
 from naas_sdn.service import rule_content
+from naas_sdn.service.access import require, require_owner
 from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
-from naas_sdn.service.rows import find_rows, require_admin, times, visible
+from naas_sdn.service.rows import find_rows, times, visible
 
 USES = ("used_in_default_sg", "used_in_non_default_sg")
 
@@ -41,7 +42,7 @@ class DefaultRules:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_admin(context, "create_default_security_group_rule")
+        require(context, "create_default_security_group_rule", attributes)
         columns = rule_content.settled(attributes)
         if columns["remote_address_group_id"] is not None:
             visible_address_group(session, context, columns["remote_address_group_id"])
@@ -60,7 +61,7 @@ class DefaultRules:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = _visible_rule(session, context, identifier)
-        require_admin(context, "delete_default_security_group_rule")
+        require_owner(context, row, "delete_default_security_group_rule")
         session.delete(row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:

@@ -97,13 +97,13 @@ class Hypervisors:
         raise PolicyNotAuthorized("delete_hypervisor is disallowed by policy: use `naas-sdn hypervisor remove`.")
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        row = session.get(HypervisorRow, identifier) if context.is_service else None
+        row = session.get(HypervisorRow, identifier) if context.may("get_hypervisor") else None
         if row is None:
             raise HypervisorNotFound(identifier)
         return show(row)
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if not context.is_service:
+        if not context.may("get_hypervisor"):
             return []
         return [show(row) for row in
                 find_rows(session, context, HypervisorRow, query, HypervisorNotFound, clause=None)]

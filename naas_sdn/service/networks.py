@@ -14,24 +14,21 @@ from naas_sdn.errors import (
     InvalidInput,
     NetworkInUse,
     NetworkNotFound,
-    PolicyNotAuthorized,
     QosPolicyNotFound,
 )
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, statistics, zones
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import any_of, change, find_rows, require_admin, require_owner, standard, visible
+from naas_sdn.service.rows import any_of, change, find_rows, standard, visible
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_enabled", "isolated",
               "qos_policy_id")
-ADMIN_ONLY = {"isolated": False}
-"""Attributes that only an operator sets, and the value that anybody may give."""
-
 
 SEEN = seen("network")
 """Own networks and shared ones."""
@@ -57,8 +54,7 @@ class Networks:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_network")
-        self._restrict(context, attributes, "create_network", ADMIN_ONLY)
+        require_new(context, attributes, "create_network")
         self.limits.charge(session, "network", attributes["project_id"])
         self._policy(session, context, attributes)
         hints = attributes.get("availability_zone_hints", [])
@@ -75,8 +71,8 @@ class Networks:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = visible_network(session, context, identifier)
-        require_owner(context, row.project_id, "update_network")
-        self._restrict(context, attributes, "update_network", {"isolated": row.isolated})
+        require_change(context, row, attributes, "update_network", {
+            "isolated": row.isolated, "port_security_enabled": row.port_security_enabled})
         self._policy(session, context, attributes)
         if "mtu" in attributes:
             attributes = {**attributes, "mtu": self._mtu(attributes["mtu"])}
@@ -87,7 +83,7 @@ class Networks:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_network(session, context, identifier)
-        require_owner(context, row.project_id, "delete_network")
+        require_owner(context, row, "delete_network")
         ports = list(session.scalars(select(PortRow).where(PortRow.network_id == row.id)))
         used = [port for port in ports if port.device_owner != "network:dhcp"]
         if used:
@@ -127,8 +123,7 @@ class Networks:
     def statistics(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Totals of all ports of the network; not for those who only share it."""
         row = visible_network(session, context, identifier)
-        if not context.is_service and row.project_id != context.project_id:
-            raise PolicyNotAuthorized("get_network_statistics is disallowed by policy: it belongs to another project.")
+        require_owner(context, row, "get_network_statistics")
         return statistics.total(session, {"network_id": row.id}, PortRow.network_id == row.id)
 
     def _show(self, session: Session, context: Context, rows: Iterable[NetworkRow]) -> list[Attributes]:
@@ -166,10 +161,4 @@ class Networks:
     def _policy(session: Session, context: Context, attributes: Attributes) -> None:
         if attributes.get("qos_policy_id") is not None:
             visible_policy(session, context, attributes["qos_policy_id"], QosPolicyNotFound)
-
-    @staticmethod
-    def _restrict(context: Context, attributes: Attributes, action: str, harmless: Mapping[str, bool]) -> None:
-        for name, value in harmless.items():
-            if attributes.get(name, value) != value:
-                require_admin(context, f"{action}:{name}")
 

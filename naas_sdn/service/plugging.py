@@ -16,11 +16,9 @@ from naas_sdn.errors import (
     HypervisorNotFound,
     InterfaceInUse,
     InvalidInput,
-    PolicyNotAuthorized,
     PortInUse,
     VifNotFound,
 )
-from naas_sdn.service.contract import Context
 from naas_sdn.service.rows import touch
 
 TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
@@ -35,13 +33,6 @@ VNIC_TYPE = "normal"
 
 _HYPERVISOR = select(HypervisorRow).where(HypervisorRow.name == bindparam("name"))
 _VIFS = select(VifRow.interface, VifRow.port_id, VifRow.slot).where(VifRow.host == bindparam("host"))
-
-
-def require_service(context: Context, action: str) -> None:
-    """Naming hypervisors and their interfaces is for the operator and the compute service."""
-    if not context.is_service:
-        raise PolicyNotAuthorized(f"{action} is disallowed by policy: it names a hypervisor's interface and needs the "
-                                  f"role admin or service.")
 
 
 def require_plain_interface(interface: str, reserved: Collection[str]) -> None:

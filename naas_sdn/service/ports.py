@@ -30,17 +30,15 @@ from naas_sdn.service import (
     statistics,
     trunk_details,
 )
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import READER, find_rows, require_owner, standard, touch, visible
+from naas_sdn.service.rows import READER, find_rows, standard, touch, visible
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
-BINDING = ("binding:host_id", "binding:profile")
-FOREIGN = ("device_owner", "mac_address", "port_security_enabled")
-"""What a port on another project's network may not choose."""
 OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
 """How those device owners begin that the core acts upon."""
 OF_SERVICES = ("compute:", "baremetal:", "manila:")
@@ -62,15 +60,6 @@ def visible_port(session: Session, context: Context, identifier: str,
                  options: tuple[ExecutableOption, ...] = WHOLE) -> PortRow:
     """Raises PortNotFound."""
     return visible(session, context, PortRow, identifier, PortNotFound, SEEN, options)
-
-
-def restrict_addresses(context: Context, network: NetworkRow, wanted: Iterable[Attributes], action: str) -> None:
-    """Which machine has which address of a network is its owner's to say. Raises PolicyNotAuthorized."""
-    if context.is_service or context.owns(network.project_id):
-        return
-    if any(item.get("ip_address") for item in wanted):
-        raise PolicyNotAuthorized(f"{action}:fixed_ips:ip_address is disallowed by policy: it needs the "
-                                  f"network's owner; ask by subnet_id.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +84,8 @@ class Ports:
     def make(self, session: Session, context: Context, attributes: Attributes) -> PortRow:
         """The row of a new port."""
         network = visible_network(session, context, attributes["network_id"])
-        self._require_owner(context, attributes["project_id"], "create_port")
-        self._restrict(context, network, attributes, "create_port")
+        require_new(context, attributes, "create_port", network=network)
+        _leave_to_the_cloud("", attributes)
         self.limits.charge(session, "port", attributes["project_id"])
         asked = attributes.get("port_security_enabled")
         secure = network.port_security_enabled if asked is None else asked
@@ -123,8 +112,8 @@ class Ports:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = visible_port(session, context, identifier, SHOWN)
-        self._require_owner(context, row.project_id, "update_port")
-        self._restrict(context, row.network, attributes, "update_port", row)
+        require_change(context, row, attributes, "update_port", _told(row))
+        _leave_to_the_cloud(row.device_owner, attributes)
         _keep_what_the_cloud_gave(row, attributes)
         self.plugins.l2.check(session, Change("update", "port", row.id, attributes))
         port_groups.change(session, context, row, attributes)
@@ -153,10 +142,7 @@ class Ports:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_port(session, context, identifier)
-        if not context.owns(row.network.project_id):
-            self._require_owner(context, row.project_id, "delete_port")
-        elif not context.may_write and not context.is_service:
-            raise PolicyNotAuthorized("delete_port is disallowed by policy: the token's roles only read.")
+        require_owner(context, row, "delete_port")
         if row.device_owner.startswith("network:router"):
             raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "
                                    f"{row.device_owner}. Remove the router's interface instead.")
@@ -193,7 +179,7 @@ class Ports:
 
     def plug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = visible_port(session, context, identifier, SHOWN)
-        plugging.require_service(context, "plug")
+        require_owner(context, row, "plug")
         plugging.require_plain_interface(body["interface"], self.reserved)
         if row.vif is None:
             self.limits.charge(session, "vif", row.project_id)
@@ -202,7 +188,7 @@ class Ports:
 
     def unplug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = visible_port(session, context, identifier, SHOWN)
-        plugging.require_service(context, "unplug")
+        require_owner(context, row, "unplug")
         plugging.unplug(session, row)
         return {"port": self.show(session, context, [row])[0]}
 
@@ -258,40 +244,9 @@ class Ports:
                 addresses.ensure_service_address(session, self.plugins, subnet)
 
     @staticmethod
-    def _require_owner(context: Context, project_id: str, action: str) -> None:
-        """The compute service makes, binds and deletes the ports of its users."""
-        if not context.is_service:
-            require_owner(context, project_id, action)
-
-    @staticmethod
     def _policy(session: Session, context: Context, row: PortRow) -> None:
         if row.qos_policy_id is not None:
             visible_policy(session, context, row.qos_policy_id)
-
-    @staticmethod
-    def _restrict(context: Context, network: NetworkRow, attributes: Attributes, action: str,
-                  row: PortRow | None = None) -> None:
-        """What only some may say. Of a new port, defaults are nothing said; of `row`, what it has and they may read."""
-        for name in BINDING:
-            if name in attributes and not context.is_service and (row is not None or attributes[name]):
-                raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the role admin or "
-                                          f"service.")
-        present: Attributes = {"device_owner": ""} if row is None else {name: getattr(row, name) for name in FOREIGN}
-        new = [name for name in FOREIGN if attributes.get(name, present.get(name)) != present.get(name)]
-        restrict_addresses(context, network, attributes.get("fixed_ips") or (), action)
-        if not context.is_service and not context.owns(network.project_id):
-            held = [] if row is None else address_pairs.shown(row, row.allowed_address_pairs)
-            if attributes.get("allowed_address_pairs", held) != held:
-                raise PolicyNotAuthorized(f"{action}:allowed_address_pairs is disallowed by policy: it needs the "
-                                          f"network's owner.")
-            for name in new:
-                if name != "device_owner" or attributes[name].startswith("network:"):
-                    raise PolicyNotAuthorized(f"{action}:{name} is disallowed by policy: it needs the network's owner.")
-        if "device_owner" in new:
-            for owner in (present["device_owner"], attributes["device_owner"]):
-                if owner.startswith(OF_THE_CLOUD):
-                    raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
-                                     f"router's interface or a subnet's DHCP.")
 
     @staticmethod
     def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:
@@ -303,6 +258,22 @@ class Ports:
         else:
             addresses.require_free_mac(session, row.network_id, mac)
             row.mac_address = mac
+
+
+def _told(row: PortRow) -> Attributes:
+    """Attributes that clients read and tell back with what they change, which is to say nothing of them."""
+    return {"device_id": row.device_id, "device_owner": row.device_owner, "mac_address": row.mac_address,
+            "port_security_enabled": row.port_security_enabled, "binding:vnic_type": row.vnic_type,
+            "allowed_address_pairs": address_pairs.shown(row, row.allowed_address_pairs)}
+
+
+def _leave_to_the_cloud(present: str, attributes: Attributes) -> None:
+    """Raises BadRequest for a device owner that is given and taken by the cloud alone; `present`: the port's."""
+    wanted = attributes.get("device_owner", present)
+    for owner in (present, wanted) if wanted != present else ():
+        if owner.startswith(OF_THE_CLOUD):
+            raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
+                             f"router's interface or a subnet's DHCP.")
 
 
 def remove(session: Session, plugins: Plugins, row: PortRow) -> None:

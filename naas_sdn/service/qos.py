@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session, selectinload
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, QosRuleRow
 from naas_sdn.errors import NotFound, QoSPolicyDefaultAlreadyExists, QosPolicyInUse, QosPolicyNotFound
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.qos_kinds import KINDS
-from naas_sdn.service.rows import change, find_rows, require_manager, standard, visible
+from naas_sdn.service.rows import change, find_rows, standard, visible
 
 SEEN = seen("qos_policy")
 SHARED = shared_with_reader("qos_policy")
@@ -42,7 +43,7 @@ class Policies:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_manager(context, attributes["project_id"], "create_policy")
+        require_new(context, attributes, "create_policy")
         row = QosPolicyRow(rules=[], **{name: attributes[name] for name in
                                         ("project_id", "name", "description", "is_default") if name in attributes})
         if row.is_default:
@@ -54,7 +55,7 @@ class Policies:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = visible_policy(session, context, identifier)
-        require_manager(context, row.project_id, "update_policy")
+        require_change(context, row, attributes, "update_policy")
         change(row, attributes, ("name", "description", "is_default"))
         if row.is_default:
             self._only_default(session, row)
@@ -63,7 +64,7 @@ class Policies:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_policy(session, context, identifier)
-        require_manager(context, row.project_id, "delete_policy")
+        require_owner(context, row, "delete_policy")
         for what, column in (("port", PortRow), ("network", NetworkRow)):
             user = session.scalar(select(column.id).where(column.qos_policy_id == row.id).limit(1))
             if user is not None:

@@ -10,10 +10,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from naas_sdn.db.rows import QosPolicyRow, QosRuleRow
 from naas_sdn.errors import QosRuleNotFound, QoSRuleParameterConflict, QoSRulesConflict, QosRuleTypeNotFound
 from naas_sdn.plugins.contract import Change, Plugins
+from naas_sdn.service.access import require
 from naas_sdn.service.contract import Attributes, Context, Query, Refusing
 from naas_sdn.service.qos import SEEN, shown_rule, visible_policy
 from naas_sdn.service.qos_kinds import BOUNDS, KINDS, Kind
-from naas_sdn.service.rows import find_rows, require_manager, touch, visible
+from naas_sdn.service.rows import find_rows, touch, visible
 
 RULE_SEEN = QosRuleRow.policy_id.in_(select(QosPolicyRow.id).where(SEEN))
 
@@ -86,7 +87,8 @@ class Rules(Refusing):
 
     def _policy(self, session: Session, context: Context, parent: Mapping[str, str], verb: str) -> QosPolicyRow:
         policy = visible_policy(session, context, parent["policy_id"])
-        require_manager(context, policy.project_id, f"{verb}_policy_{self.kind.member}")
+        require(context, f"{verb}_policy_{self.kind.member}", {
+            "project_id": policy.project_id, "policy_id": policy.id, "ext_parent:project_id": policy.project_id})
         return policy
 
     def _row(self, policy: QosPolicyRow, identifier: str) -> QosRuleRow:

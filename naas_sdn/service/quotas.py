@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.quota_rows import QuotaRow
-from naas_sdn.errors import HTTPBadRequest, HTTPMethodNotAllowed, PolicyNotAuthorized, TenantQuotaNotFound
+from naas_sdn.errors import HTTPBadRequest, HTTPMethodNotAllowed, TenantQuotaNotFound
+from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import used_by
-from naas_sdn.service.rows import require_admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Quotas:
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_admin(context, "update_quota")
+        require(context, "update_quota", _target(identifier))
         wanted = {resource: attributes[resource] for resource in self.usual if resource in attributes}
         if attributes.get("check_limit") and not attributes.get("force"):
             used = used_by(session, identifier)
@@ -50,7 +50,7 @@ class Quotas:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         """Back to the defaults."""
-        require_admin(context, "delete_quota")
+        require(context, "delete_quota", _target(identifier))
         rows = self._rows(session, [identifier])
         if not rows:
             raise TenantQuotaNotFound(identifier)
@@ -58,12 +58,12 @@ class Quotas:
             session.delete(row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        _require_reader(context, identifier)
+        require(context, "get_quota", _target(identifier))
         return self._limits(session, identifier)
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """Of the projects that have limits of their own, in order."""
-        require_admin(context, "get_quotas")
+        require(context, "get_quotas")
         having = select(QuotaRow.project_id).distinct()
         for name in ("project_id", "tenant_id"):
             if name in query.filters:
@@ -80,11 +80,11 @@ class Quotas:
         return [{**self.usual, **own[project], "project_id": project, "tenant_id": project} for project in projects]
 
     def default(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        _require_reader(context, identifier)
+        require(context, "get_quota", _target(identifier))
         return {"quota": dict(self.usual)}
 
     def details(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        _require_reader(context, identifier)
+        require(context, "get_quota", _target(identifier))
         used = used_by(session, identifier)
         return {"quota": {resource: {"limit": limit, "used": used[resource], "reserved": 0}
                           for resource, limit in self._limits(session, identifier).items()}}
@@ -98,6 +98,5 @@ class Quotas:
         return list(session.scalars(select(QuotaRow).where(QuotaRow.project_id.in_(list(projects)))))
 
 
-def _require_reader(context: Context, project_id: str) -> None:
-    if not context.owns(project_id):
-        raise PolicyNotAuthorized("get_quota is disallowed by policy: it is another project's.")
+def _target(project_id: str) -> Attributes:
+    return {"project_id": project_id, "tenant_id": project_id}

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
+from naas_sdn.db.rbac_rows import RbacPolicyRow
 from naas_sdn.errors import (
     DuplicateRbacPolicy,
     InvalidActionForType,
@@ -18,9 +18,10 @@ from naas_sdn.errors import (
     RbacPolicyNotFound,
 )
 from naas_sdn.service import grants
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import READER, find_rows, require_admin, require_owner, visible
+from naas_sdn.service.rows import READER, find_rows, visible
 
 OWN = RbacPolicyRow.project_id == READER
 NAMES = ("project_id", "object_type", "object_id", "action", "target_tenant")
@@ -33,8 +34,7 @@ class RbacPolicies:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_rbac_policy")
-        _require_target(context, attributes["target_tenant"], "create_rbac_policy")
+        require_new(context, _by_both_names(attributes), "create_rbac_policy")
         kind = attributes["object_type"]
         if kind not in grants.SHAREABLE:
             raise InvalidInput(f"Invalid input for operation: '{kind}' is not a valid RBAC object type; "
@@ -55,7 +55,7 @@ class RbacPolicies:
         row, of = _owned(session, context, identifier, "update_rbac_policy")
         target = attributes.get("target_tenant", row.target_tenant)
         if target != row.target_tenant:
-            _require_target(context, target, "update_rbac_policy")
+            require_change(context, row, _by_both_names({"target_tenant": target}), "update_rbac_policy")
             _require_unused(session, row)
             with session.no_autoflush:
                 row.target_tenant = target
@@ -84,7 +84,7 @@ def _visible(session: Session, context: Context, identifier: str) -> RbacPolicyR
 def _owned(session: Session, context: Context, identifier: str, what: str) -> tuple[RbacPolicyRow, Any]:
     """The policy, and its object. A policy that an operator made for a project is changed by the object's owner."""
     row = _visible(session, context, identifier)
-    require_owner(context, row.project_id, what)
+    require_owner(context, row, what)
     return row, _object(session, context, row)
 
 
@@ -103,9 +103,9 @@ def _object(session: Session, context: Context, policy: RbacPolicyRow) -> Any:
     return row
 
 
-def _require_target(context: Context, target: str, what: str) -> None:
-    if target == EVERYBODY:
-        require_admin(context, f"{what}:target_tenant=*")
+def _by_both_names(attributes: Attributes) -> Attributes:
+    """The target, as rules call it."""
+    return {**attributes, "target_project": attributes["target_tenant"]}
 
 
 def _require_new(session: Session, row: RbacPolicyRow) -> None:

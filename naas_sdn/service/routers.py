@@ -22,6 +22,7 @@ from naas_sdn.errors import (
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses, extra_routes, zones
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import remove, visible_port
@@ -30,7 +31,6 @@ from naas_sdn.service.rows import (
     find_rows,
     new_key,
     own_clause,
-    require_owner,
     standard,
     touch,
     visible,
@@ -53,7 +53,7 @@ class Routers:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_router")
+        require_new(context, attributes, "create_router")
         self.limits.charge(session, "router", attributes["project_id"])
         _no_gateway(attributes)
         hints = attributes.get("availability_zone_hints", [])
@@ -69,7 +69,7 @@ class Routers:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "update_router")
+        require_change(context, row, attributes, "update_router")
         _no_gateway(attributes)
         if "routes" in attributes:
             attributes = {**attributes, "routes": extra_routes.checked(row, attributes["routes"])}
@@ -80,7 +80,7 @@ class Routers:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "delete_router")
+        require_owner(context, row, "delete_router")
         if row.interfaces:
             raise RouterInUse(f"Router {row.id} still has ports, for example {row.interfaces[0].port_id}.")
         self.plugins.l3.check(session, Change("delete", "router", row.id, {}))
@@ -96,7 +96,7 @@ class Routers:
     def add_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """By subnet: a new port with the gateway's address. By port: that port, with the one address it has."""
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "add_router_interface")
+        require_owner(context, row, "add_router_interface")
         subnet_id, port_id = body.get("subnet_id"), body.get("port_id")
         if (subnet_id is None) == (port_id is None):
             raise BadRequest("Bad router request: give either subnet_id or port_id.")
@@ -126,7 +126,7 @@ class Routers:
     def remove_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """The interface's port is deleted."""
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "remove_router_interface")
+        require_owner(context, row, "remove_router_interface")
         subnet_id, port_id = body.get("subnet_id"), body.get("port_id")
         if subnet_id is None and port_id is None:
             raise BadRequest("Bad router request: give subnet_id, port_id, or both.")
@@ -157,7 +157,7 @@ class Routers:
     def _routing(self, session: Session, context: Context, identifier: str, what: str) -> RouterRow:
         """Locked, so that of two who add or remove at once none undoes the other's."""
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, what)
+        require_owner(context, row, what)
         session.refresh(row, with_for_update=True)
         return row
 

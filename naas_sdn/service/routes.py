@@ -14,9 +14,10 @@ from naas_sdn.errors import InvalidInput, RouteExists, RouteNotFound, SubnetNotF
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import addresses
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, visible
+from naas_sdn.service.rows import change, find_rows, own_clause, standard, visible
 from naas_sdn.service.subnets import visible_subnet
 
 OWN = own_clause(RouteRow)
@@ -30,7 +31,7 @@ class Routes:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_route")
+        require_new(context, attributes, "create_route")
         self.limits.charge(session, "route", attributes["project_id"])
         ends = [self._end(session, context, attributes, name)
                 for name in ("source_subnet_id", "destination_subnet_id")]
@@ -58,14 +59,14 @@ class Routes:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "update_route")
+        require_change(context, row, attributes, "update_route")
         change(row, attributes, ("name", "description"))
         session.flush()
         return _show(session, [row])[0]
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = self._visible(session, context, identifier)
-        require_owner(context, row.project_id, "delete_route")
+        require_owner(context, row, "delete_route")
         self.plugins.l3.check(session, Change("delete", "route", row.id, {}))
         session.delete(row)
 

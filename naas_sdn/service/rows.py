@@ -25,7 +25,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from naas_sdn.db import tags
 from naas_sdn.db.rows import KeyRow, Owned, now
-from naas_sdn.errors import NotFound, PolicyNotAuthorized
+from naas_sdn.errors import NotFound
 from naas_sdn.service.contract import Attributes, Context, Query
 
 R = TypeVar("R", bound=Any)
@@ -86,7 +86,7 @@ def visible(session: Session, context: Context, row_class: type[R], identifier: 
 
     Raises `missing`, just as for one that is not there.
     """
-    seen = None if context.is_service else clause
+    seen = None if context.sees_all else clause
     query = _by_id(row_class, seen, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
     found = session.scalars(query, {"identifier": identifier, "reader": context.project_id})
     row: R | None = found.unique().one_or_none()
@@ -106,27 +106,6 @@ def own_clause(row_class: type[Owned]) -> ColumnElement[bool]:
     return row_class.project_id == READER
 
 
-def require_owner(context: Context, project_id: str, what: str) -> None:
-    """Raise PolicyNotAuthorized unless the caller may change what he can see."""
-    if not context.may_write:
-        raise PolicyNotAuthorized(f"{what} is disallowed by policy: the token's roles "
-                                  f"({', '.join(sorted(context.roles)) or 'none'}) only read.")
-    if not context.owns(project_id):
-        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it belongs to another project.")
-
-
-def require_manager(context: Context, project_id: str, what: str) -> None:
-    """Raise PolicyNotAuthorized unless the caller may change what binds the others of this project."""
-    require_owner(context, project_id, what)
-    if not context.may_manage:
-        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it needs the role manager or admin.")
-
-
-def require_admin(context: Context, what: str) -> None:
-    if not context.is_admin:
-        raise PolicyNotAuthorized(f"{what} is disallowed by policy: it needs the role admin.")
-
-
 def find_rows(session: Session, context: Context, row_class: type[R], query: Query, missing: type[NotFound], *,
               clause: ColumnElement[bool] | None, columns: Mapping[str, Any] | None = None,
               conditions: Iterable[ColumnElement[bool]] = (), options: Iterable[Any] = ()) -> list[R]:
@@ -141,7 +120,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     column.update(columns or {})
     statement = select(row_class).options(*options).where(
         *conditions, *tags.conditions(row_class.id, query.filters))
-    if clause is not None and not context.is_service:
+    if clause is not None and not context.sees_all:
         statement = statement.where(clause)
     for name, values in query.filters.items():
         if name in column:
@@ -152,7 +131,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
         # Named, for the same key may be there twice.
         keys = (key.label(f"key{index}") for index, (key, _) in enumerate(order))
         place = select(*keys).select_from(row_class).where(row_class.id == query.marker)
-        if clause is not None and not context.is_service:
+        if clause is not None and not context.sees_all:
             place = place.where(clause)
         after = session.execute(place, {"reader": context.project_id}).one_or_none()
         if after is None:

@@ -15,10 +15,11 @@ from naas_sdn.errors import (
     SecurityGroupRuleNotFound,
 )
 from naas_sdn.service import rule_content
+from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import READER, find_rows, require_owner, touch, visible
+from naas_sdn.service.rows import READER, find_rows, touch, visible
 from naas_sdn.service.security_groups import SEEN as GROUP_SEEN
 from naas_sdn.service.security_groups import show_rule, visible_group
 
@@ -44,7 +45,7 @@ class SecurityGroupRules:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         group = visible_group(session, context, attributes["security_group_id"])
-        require_owner(context, group.project_id, "create_security_group_rule")
+        require_new(context, attributes, "create_security_group_rule", security_group=group)
         if session.info.setdefault(__name__, group.id) != group.id:
             raise SecurityGroupNotSingleGroupRules("Only allowed to update rules for one security profile at a time: "
                                                    "the rules of one request are of one group.")
@@ -71,7 +72,7 @@ class SecurityGroupRules:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = _visible_rule(session, context, identifier)
-        require_owner(context, row.project_id, "delete_security_group_rule")
+        require_owner(context, row, "delete_security_group_rule")
         touch(row.group)
         session.delete(row)
 

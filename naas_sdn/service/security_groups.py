@@ -19,11 +19,12 @@ from naas_sdn.errors import (
     SecurityGroupNotFound,
 )
 from naas_sdn.service import rule_content
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, NeedsToWrite, Query
 from naas_sdn.service.default_rules import first_rules
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import change, find_rows, require_owner, standard, times, touch, visible
+from naas_sdn.service.rows import change, find_rows, standard, times, touch, visible
 
 DEFAULT = "default"
 
@@ -98,7 +99,7 @@ class SecurityGroups:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         project = attributes["project_id"]
-        require_owner(context, project, "create_security_group")
+        require_new(context, attributes, "create_security_group")
         _require_free_name(attributes.get("name", ""))
         default_group(session, project)
         self.limits.charge(session, "security_group", project)
@@ -112,7 +113,7 @@ class SecurityGroups:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = visible(session, context, SecurityGroupRow, identifier, SecurityGroupNotFound, SEEN, _WITH_RULES)
-        require_owner(context, row.project_id, "update_security_group")
+        require_change(context, row, attributes, "update_security_group")
         if attributes.get("name", row.name) != row.name:
             if row.default_of is not None:
                 raise SecurityGroupCannotUpdateDefault("Updating default security group not allowed: it keeps its "
@@ -127,7 +128,7 @@ class SecurityGroups:
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         """With its rules, and those of other groups that are about it."""
         row = visible(session, context, SecurityGroupRow, identifier, SecurityGroupNotFound, SEEN, _WITH_RULES)
-        require_owner(context, row.project_id, "delete_security_group")
+        require_owner(context, row, "delete_security_group")
         _require_unused(session, row)
         if row.default_of is not None and not context.is_admin:
             raise SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")

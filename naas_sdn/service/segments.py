@@ -4,18 +4,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import TunnelKeyRow
 from naas_sdn.db.segment_rows import SegmentRow
 from naas_sdn.errors import SegmentNotFound
 from naas_sdn.plugins.contract import Plugins
+from naas_sdn.service.access import require_owner
 from naas_sdn.service.contract import Attributes, Context, Query, Refusing
 from naas_sdn.service.rows import change, find_rows, times, visible
-
-NOBODY = false()
-"""What those see who are no operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +23,7 @@ class Segments(Refusing):
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._visible(session, context, identifier)
+        require_owner(context, row, "update_segment")
         change(row, attributes, ("name", "description"))
         session.flush()
         return self._show(session, [row])[0]
@@ -33,7 +32,7 @@ class Segments(Refusing):
         return self._show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if not context.is_admin or "vxlan" not in query.filters.get("network_type", ("vxlan",)) or (
+        if not context.may("get_segment") or "vxlan" not in query.filters.get("network_type", ("vxlan",)) or (
                 "physical_network" in query.filters):
             return []
         conditions: list[ColumnElement[bool]] = []
@@ -46,9 +45,9 @@ class Segments(Refusing):
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> SegmentRow:
-        if not context.is_admin:
+        if not context.may("get_segment"):
             raise SegmentNotFound(identifier)
-        return visible(session, context, SegmentRow, identifier, SegmentNotFound, NOBODY)
+        return visible(session, context, SegmentRow, identifier, SegmentNotFound, None)
 
     def _show(self, session: Session, rows: Iterable[SegmentRow]) -> list[Attributes]:
         rows = list(rows)

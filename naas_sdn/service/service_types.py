@@ -1,12 +1,10 @@
 """Service types of subnets: which of a network's subnets serve ports of which device owner."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from naas_sdn.db.rows import PortRow, SubnetRow
 from naas_sdn.errors import InvalidInput, InvalidSubnetServiceType, IpAddressGenerationFailureNoMatchingSubnet
-from naas_sdn.service.contract import Context
-from naas_sdn.service.rows import require_admin
 
 PREFIXES = ("baremetal:", "compute:", "manila:", "network:", "trunk:")
 """How the device owners begin that there are; one of these alone means all that begin so."""
@@ -14,11 +12,8 @@ CLOUD = "network:"
 """How those begin of the cloud's own ports, which have an address wherever they are told to."""
 
 
-def restrict(context: Context, wanted: Collection[str], present: Collection[str], action: str) -> None:
-    """Raises PolicyNotAuthorized and InvalidSubnetServiceType."""
-    if list(wanted) == list(present):
-        return
-    require_admin(context, f"{action}:service_types")
+def check(wanted: Iterable[str]) -> None:
+    """Raises InvalidSubnetServiceType."""
     for name in wanted:
         if not name.startswith(PREFIXES):
             raise InvalidSubnetServiceType(f"Subnet service type {name!r} does not correspond to a valid device owner; "

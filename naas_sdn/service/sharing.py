@@ -9,20 +9,26 @@ from sqlalchemy.orm import Session
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.errors import InvalidInput, InvalidSharedSetting
 from naas_sdn.service import grants
+from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
-from naas_sdn.service.rows import require_admin
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
     """`resource`, its objects shown with `shared` as it is for the caller, which operators set and take back.
 
-    `kind` is an RBAC object type; `for_good`: PUT does not take it back.
+    `kind` is an RBAC object type; `for_good`: PUT does not take it back; `named`: as policy rules call one, where that
+    is otherwise.
     """
 
     resource: Resource
     kind: str
     for_good: bool = False
+    named: str = ""
+
+    @property
+    def member(self) -> str:
+        return self.named or self.kind
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -32,7 +38,7 @@ class Shared:
                parent: Mapping[str, str]) -> Attributes:
         wanted = attributes.get("shared", False)
         if wanted:
-            require_admin(context, f"create_{self.kind}:shared")
+            require(context, f"create_{self.member}:shared", attributes)
         made = self.resource.create(session, context, _without(attributes), parent)
         if wanted:
             self._share(session, made)
@@ -44,7 +50,7 @@ class Shared:
         if "shared" in attributes:
             policy = grants.to_everybody(session, item["id"])
             if attributes["shared"] != (policy is not None):
-                require_admin(context, f"update_{self.kind}:shared")
+                require(context, f"update_{self.member}:shared", {**item, "shared": attributes["shared"]})
                 if policy is None:
                     self._share(session, item)
                 else:

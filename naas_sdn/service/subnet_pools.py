@@ -29,11 +29,12 @@ from naas_sdn.errors import (
     SubnetPoolNotFound,
     SubnetPoolQuotaExceeded,
 )
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.address_scopes import visible_scope
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import covers, seen, settle, shared_with_reader
 from naas_sdn.service.networks import visible_network
-from naas_sdn.service.rows import change, find_rows, require_admin, require_owner, standard, touch, visible
+from naas_sdn.service.rows import change, find_rows, standard, touch, visible
 
 Prefix = IPv4Network | IPv6Network
 
@@ -152,9 +153,7 @@ class SubnetPools:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_subnetpool")
-        if attributes["is_default"]:
-            require_admin(context, "create_subnetpool:is_default")
+        require_new(context, attributes, "create_subnetpool")
         prefixes = _compact(attributes["prefixes"])
         version = prefixes[0].version
         lengths = _lengths(version, {name: attributes.get(name) for name in LENGTHS})
@@ -170,8 +169,7 @@ class SubnetPools:
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._owned(session, context, identifier, "update_subnetpool")
-        if attributes.get("is_default", row.is_default) != row.is_default:
-            require_admin(context, "update_subnetpool:is_default")
+        require_change(context, row, attributes, "update_subnetpool", {"is_default": row.is_default})
         new = dict(attributes)
         if "prefixes" in new:
             prefixes = _compact(new["prefixes"])
@@ -224,7 +222,7 @@ class SubnetPools:
         """The network's subnets of the pool's IP version become the pool's, all or none, with their prefixes."""
         row = self._owned(session, context, identifier, "onboard_network_subnets")
         network = visible_network(session, context, body["network_id"])
-        require_owner(context, network.project_id, "onboard_network_subnets")
+        require_owner(context, network, "onboard_network_subnets")
         subnets = [subnet for subnet in network.subnets if subnet.ip_version == row.ip_version]
         if not subnets:
             return []
@@ -254,7 +252,7 @@ class SubnetPools:
     @staticmethod
     def _owned(session: Session, context: Context, identifier: str, what: str) -> SubnetPoolRow:
         row = visible_pool(session, context, identifier)
-        require_owner(context, row.project_id, what)
+        require_owner(context, row, what)
         session.refresh(row, with_for_update=True)
         return row
 

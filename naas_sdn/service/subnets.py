@@ -18,7 +18,6 @@ from naas_sdn.errors import (
     InvalidInput,
     OutOfBoundsAllocationPool,
     OverlappingAllocationPools,
-    PolicyNotAuthorized,
     SubnetInUse,
     SubnetNotFound,
 )
@@ -26,12 +25,13 @@ from naas_sdn.model.values import DHCP_SERVICE
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.plugins.ipam import is_host
 from naas_sdn.service import addresses, service_types, subnet_pools
+from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import SHARED as NETWORK_SHARED
 from naas_sdn.service.networks import visible_network
-from naas_sdn.service.rows import READER, change, find_rows, new_key, require_owner, standard, touch, visible
+from naas_sdn.service.rows import READER, change, find_rows, new_key, standard, touch, visible
 
 CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip",
               "service_types")
@@ -60,9 +60,8 @@ class Subnets:
                parent: Mapping[str, str]) -> Attributes:
         _require_whole(attributes)
         network = visible_network(session, context, attributes["network_id"])
-        if not context.owns(network.project_id) or not context.may_write:
-            raise PolicyNotAuthorized("create_subnet is disallowed by policy: it needs the network's owner.")
-        service_types.restrict(context, attributes.get("service_types", []), [], "create_subnet")
+        require_new(context, attributes, "create_subnet", network=network)
+        service_types.check(attributes.get("service_types", []))
         self.limits.charge(session, "subnet", attributes["project_id"])
         identifier = new_id()
         self.plugins.l3.check(session, Change("create", "subnet", identifier, attributes))
@@ -96,9 +95,9 @@ class Subnets:
                parent: Mapping[str, str]) -> Attributes:
         _require_whole(attributes)
         row = visible_subnet(session, context, identifier)
-        require_owner(context, row.project_id, "update_subnet")
-        service_types.restrict(context, attributes.get("service_types", row.service_types), row.service_types,
-                               "update_subnet")
+        require_change(context, row, attributes, "update_subnet", {"service_types": row.service_types})
+        if attributes.get("service_types", row.service_types) != row.service_types:
+            service_types.check(attributes["service_types"])
         self.plugins.l3.check(session, Change("update", "subnet", row.id, attributes))
         cidr = IPv4Network(row.cidr)
         new = dict(attributes)
@@ -121,7 +120,7 @@ class Subnets:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_subnet(session, context, identifier)
-        require_owner(context, row.project_id, "delete_subnet")
+        require_owner(context, row, "delete_subnet")
         self.plugins.l3.check(session, Change("delete", "subnet", row.id, {}))
         users = list(session.execute(select(PortRow).join(AllocationRow, AllocationRow.port_id == PortRow.id)
                                      .where(AllocationRow.subnet_id == row.id)).scalars())

@@ -9,21 +9,24 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db import tags as kept
 from naas_sdn.errors import BadRequest, RevisionNumberConstraintFailed, TagNotFound
+from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
-from naas_sdn.service.rows import require_owner, touch
+from naas_sdn.service.rows import touch
 
 MOST = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """`resource`, its objects shown with their tags, and the operations on these. `row_class` is its table's.
+    """`resource`, its objects shown with their tags, and the operations on these. `row_class` is its table's;
+    `member` as policy rules call one.
 
     Lists are filtered by tags where all filters become SQL (service/rows.py).
     """
 
     resource: Resource
     row_class: Any
+    member: str
 
     @property
     def actions(self) -> Mapping[str, Action]:
@@ -65,24 +68,24 @@ class Tagged:
     def replace(self, session: Session, context: Context, identifier: str, tags: Iterable[str],
                 revision: int | None) -> list[str]:
         """The object has these tags and no others. With `revision`: if that is what it is at."""
-        return self._set(session, context, identifier, set(tags), revision, whole=True)
+        return self._set(session, context, identifier, set(tags), revision, "update", whole=True)
 
     def add(self, session: Session, context: Context, identifier: str, tags: Iterable[str],
             revision: int | None) -> list[str]:
         """The object has these tags too. Returns all that it has."""
-        return self._set(session, context, identifier, set(tags), revision, whole=False)
+        return self._set(session, context, identifier, set(tags), revision, "create", whole=False)
 
     def remove(self, session: Session, context: Context, identifier: str, tag: str, revision: int | None) -> None:
         """Raises TagNotFound."""
-        item = self._owned(session, context, identifier, revision)
+        item = self._owned(session, context, identifier, revision, "delete")
         if tag not in item["tags"]:
             raise TagNotFound(tag)
         kept.remove(session, item["id"], [tag])
         self._touch(session, item["id"])
 
-    def _set(self, session: Session, context: Context, identifier: str, wanted: set[str],
-             revision: int | None, *, whole: bool) -> list[str]:
-        item = self._owned(session, context, identifier, revision)
+    def _set(self, session: Session, context: Context, identifier: str, wanted: set[str],  # noqa: PLR0917
+             revision: int | None, verb: str, *, whole: bool) -> list[str]:
+        item = self._owned(session, context, identifier, revision, verb)
         before = set(item["tags"])
         after = wanted if whole else before | wanted
         _require_few(after)
@@ -94,9 +97,10 @@ class Tagged:
             self._touch(session, item["id"])
         return sorted(after)
 
-    def _owned(self, session: Session, context: Context, identifier: str, revision: int | None) -> Attributes:
+    def _owned(self, session: Session, context: Context, identifier: str,
+               revision: int | None, verb: str) -> Attributes:
         item = self.get(session, context, identifier, {})
-        require_owner(context, item["project_id"], "update_tags")
+        require(context, f"{verb}_{self.member}:tags", item)
         if revision not in (None, item["revision_number"]):
             raise RevisionNumberConstraintFailed(f"Constrained to {revision}, but current revision is "
                                                  f"{item['revision_number']}.")

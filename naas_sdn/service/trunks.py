@@ -23,10 +23,11 @@ from naas_sdn.errors import (
     TrunkNotFound,
     TrunkPortInUse,
 )
+from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import SEEN as PORT_SEEN
-from naas_sdn.service.rows import change, find_rows, own_clause, require_owner, standard, touch, visible
+from naas_sdn.service.rows import change, find_rows, own_clause, standard, touch, visible
 
 SEEN = own_clause(TrunkRow)
 WHOLE = (selectinload(TrunkRow.sub_ports), joinedload(TrunkRow.port).joinedload(PortRow.vif),
@@ -45,7 +46,7 @@ class Trunks:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_owner(context, attributes["project_id"], "create_trunk")
+        require_new(context, attributes, "create_trunk")
         self.limits.charge(session, "trunk", attributes["project_id"])
         wanted = attributes.get("sub_ports", [])
         ports = _ports(session, context, [attributes["port_id"], *(item["port_id"] for item in wanted)])
@@ -121,7 +122,7 @@ def _show(row: TrunkRow) -> Attributes:
 
 def _owned(session: Session, context: Context, identifier: str, what: str) -> TrunkRow:
     row = visible(session, context, TrunkRow, identifier, TrunkNotFound, SEEN, WHOLE)
-    require_owner(context, row.project_id, what)
+    require_owner(context, row, what)
     return row
 
 

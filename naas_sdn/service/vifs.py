@@ -19,11 +19,12 @@ from naas_sdn.errors import (
 )
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics
+from naas_sdn.service.access import require, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import SEEN as PORT_SEEN
-from naas_sdn.service.ports import Ports, restrict_addresses, visible_port
-from naas_sdn.service.rows import find_rows, require_owner, times, touch, visible
+from naas_sdn.service.ports import Ports, visible_port
+from naas_sdn.service.rows import find_rows, times, touch, visible
 from naas_sdn.service.subnets import visible_subnet
 
 SEEN = VifRow.port.has(PORT_SEEN)
@@ -51,7 +52,7 @@ class Vifs:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         """Plug a port; one that names only a network makes the port first."""
-        plugging.require_service(context, "create_vif")
+        require(context, "create_vif", attributes)
         plugging.require_plain_interface(attributes["interface"], self.reserved)
         port_id, network_id = attributes.get("port_id"), attributes.get("network_id")
         if port_id is None and network_id is None:
@@ -76,7 +77,7 @@ class Vifs:
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = self._visible(session, context, identifier)
-        plugging.require_service(context, "delete_vif")
+        require_owner(context, row.port, "delete_vif")
         plugging.unplug(session, row.port)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
@@ -102,7 +103,8 @@ class Vifs:
                                f"but VIF {vif.id} is on network {port.network_id}.")
         if any(allocation.subnet_id == subnet.id for allocation in port.allocations):
             raise PortInUse(f"VIF {vif.id} is attached to subnet {subnet.id} already.")
-        restrict_addresses(context, subnet.network, [body], "attach_subnet")
+        if body.get("ip_address"):
+            require_owner(context, port, "attach_subnet:ip_address")
         held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations]
         addresses.give(session, self.plugins, port,
                        [*held, {"subnet_id": subnet.id, "ip_address": body.get("ip_address")}])
@@ -130,7 +132,7 @@ class Vifs:
 
     def _owned(self, session: Session, context: Context, identifier: str, action: str) -> tuple[VifRow, PortRow]:
         row = self._visible(session, context, identifier)
-        require_owner(context, row.port.project_id, action)
+        require_owner(context, row.port, action)
         return row, row.port
 
     def _finish(self, session: Session, context: Context, vif: VifRow) -> Attributes:

@@ -13,8 +13,9 @@ from naas_sdn.plugins.registry import load_plugins
 from naas_sdn.service import hypervisors
 from naas_sdn.service.catalog import resources
 from naas_sdn.service.contract import Attributes, Context
+from naas_sdn.service.policy_rules import defaults
 
-ADMIN = Context("operator", "tests", frozenset({"admin"}))
+ADMIN = Context("operator", "tests", frozenset({"admin"}), rules=defaults())
 
 
 @contextmanager

@@ -28,6 +28,7 @@ HOMES: Mapping[str, frozenset[str]] = {
     "os_ken": frozenset(("southbound",)),
     "eventlet": frozenset(("runtime",)),
     "sqlalchemy": frozenset(("db", "service", "plugins")),
+    "oslo_policy": frozenset(("service",)),
     "psycopg2": frozenset(("db",)),
     "tenacity": frozenset(("db",)),
     "pycdlib": frozenset(("guests",)),

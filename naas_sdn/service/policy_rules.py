@@ -1,0 +1,210 @@
+"""The rules by default, as data: Neutron's names, and NaaS's own for what Neutron has not.
+
+A name is VERB_MEMBER, or VERB_MEMBER:ATTRIBUTE for what only some may say of it; actions have the name of the action.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from oslo_policy import policy
+
+from naas_sdn.service.policy import Rules, compiled
+from naas_sdn.service.qos_kinds import KINDS
+
+ANY = "rule:regular_user"
+ADMIN = "rule:admin_only"
+SERVICE = "rule:service_api"
+OWNER_READER = "(role:reader and rule:owner)"
+OWNER_MEMBER = "(role:member and rule:owner)"
+OWNER_MANAGER = "(role:manager and rule:owner)"
+NETWORK_MEMBER = "(role:member and rule:network_owner)"
+GROUP_MEMBER = "(role:member and rule:sg_owner)"
+PARENT_MANAGER = "(role:manager and rule:ext_parent_owner)"
+
+
+def either(*checks: str) -> str:
+    return " or ".join(checks)
+
+
+OPERATOR = either(ADMIN, SERVICE)
+MEMBER = either(ADMIN, OWNER_MEMBER)
+MANAGER = either(ADMIN, OWNER_MANAGER)
+READER = either(ADMIN, SERVICE, OWNER_READER)
+PORT_MEMBER = either(OPERATOR, OWNER_MEMBER)
+"""The compute service makes, binds and deletes the ports of its users."""
+ON_NETWORK = either(OPERATOR, NETWORK_MEMBER)
+
+BASE: Mapping[str, tuple[str, str]] = {
+    "context_is_admin": ("role:admin", "Who may everything, and sees all projects"),
+    "service_api": ("role:service", "Who speaks for all projects, as the compute service does"),
+    "context_with_global_access": ("!", "Who sees all projects beside those"),
+    "through_service": ("rule:context_is_admin or rule:service_api or service_roles:service",
+                        "A service, or a user that a service vouches for by X-Service-Token"),
+    "admin_only": ("rule:context_is_admin", "The operator"),
+    "owner": ("project_id:%(project_id)s", "The project that has the object"),
+    "admin_or_owner": ("rule:context_is_admin or rule:owner", "The operator, or the project that has the object"),
+    "network_owner": ("project_id:%(network:project_id)s", "The project that has the network"),
+    "admin_or_network_owner": ("rule:context_is_admin or rule:network_owner",
+                               "The operator, or the project that has the network"),
+    "admin_owner_or_network_owner": ("rule:owner or rule:admin_or_network_owner",
+                                     "The operator, or the project that has the object or its network"),
+    "ext_parent_owner": ("project_id:%(ext_parent:project_id)s", "The project that has what the object is part of"),
+    "admin_or_ext_parent_owner": ("rule:context_is_admin or rule:ext_parent_owner",
+                                  "The operator, or the project that has what the object is part of"),
+    "sg_owner": ("project_id:%(security_group:project_id)s", "The project that has the security group"),
+    "regular_user": ("", "Whoever has any role"),
+    "shared": ("field:networks:shared=True", "A network that is shared with the caller"),
+    "shared_subnetpools": ("field:subnetpools:shared=True", "A subnet pool that is shared with the caller"),
+    "shared_address_groups": ("field:address_groups:shared=True", "An address group that is shared with the caller"),
+    "shared_address_scopes": ("field:address_scopes:shared=True", "An address scope that is shared with the caller"),
+    "shared_security_group": ("field:security_groups:shared=True", "A security group that is shared with the caller"),
+    "network_device": ("field:port:device_owner=~^network:", "A port of the cloud's own"),
+    "restrict_wildcard": ("rule:admin_only or (not field:rbac_policy:target_tenant=* and "
+                          "not field:rbac_policy:target_project=*)", "Sharing with everybody is the operator's"),
+    "default": ("rule:admin_or_owner", "Not asked here: what no rule is about, nobody may"),
+}
+
+_CRUD = ("create", "update", "delete")
+
+
+def _owned(member: str, attributes: Mapping[str, str] | None = None, *, who: str = MEMBER) -> dict[str, str]:
+    """Made, changed and deleted by `who`; `attributes` by VERB:ATTRIBUTE."""
+    return {**{f"{verb}_{member}": who for verb in _CRUD}, **_attributes(member, attributes or {})}
+
+
+def _attributes(member: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    return {f"{verb}_{member}:{name}": check for (verb, _, name), check in (
+        (said.partition(":"), check) for said, check in attributes.items())}
+
+
+def _tags(member: str, who: str = MEMBER) -> dict[str, str]:
+    return {f"{verb}_{member}:tags": who for verb in _CRUD}
+
+
+def _both(attributes: Mapping[str, str]) -> dict[str, str]:
+    """For POST and PUT."""
+    return {f"{verb}:{name}": check for name, check in attributes.items() for verb in ("create", "update")}
+
+
+PORT_ATTRIBUTES = {
+    "device_id": PORT_MEMBER,
+    "device_owner": either("not rule:network_device", ON_NETWORK),
+    "mac_address": ON_NETWORK, "port_security_enabled": ON_NETWORK,
+    "fixed_ips": ANY, "fixed_ips:ip_address": ON_NETWORK, "fixed_ips:subnet_id": ANY,
+    "allowed_address_pairs": ON_NETWORK, "allowed_address_pairs:ip_address": ON_NETWORK,
+    "allowed_address_pairs:mac_address": ON_NETWORK,
+    "binding:host_id": OPERATOR, "binding:profile": OPERATOR, "binding:vnic_type": PORT_MEMBER,
+}
+
+COLLECTIONS: Mapping[str, Mapping[str, str]] = {
+    "networks": {
+        **_owned("network", _both({"shared": ADMIN, "isolated": ADMIN, "port_security_enabled": MEMBER})),
+        **_tags("network"),
+        "get_network_statistics": READER,
+    },
+    "subnets": {
+        "create_subnet": either(ADMIN, NETWORK_MEMBER),
+        "update_subnet": either(MEMBER, NETWORK_MEMBER), "delete_subnet": either(MEMBER, NETWORK_MEMBER),
+        **_attributes("subnet", _both({"service_types": ADMIN})), **_tags("subnet"),
+    },
+    "subnetpools": {
+        **_owned("subnetpool", {"create:shared": ADMIN, "update:shared": ADMIN, **_both({"is_default": ADMIN})}),
+        **_tags("subnetpool"),
+        "add_prefixes": MEMBER, "remove_prefixes": MEMBER, "onboard_network_subnets": MEMBER,
+    },
+    "address-scopes": _owned("address_scope", _both({"shared": ADMIN})),
+    "address-groups": {
+        **_owned("address_group", _both({"shared": ADMIN})), "add_addresses": MEMBER, "remove_addresses": MEMBER,
+    },
+    "rbac-policies": _owned("rbac_policy", _both({"target_tenant": "rule:restrict_wildcard",
+                                                  "target_project": "rule:restrict_wildcard"})),
+    "ports": {
+        "create_port": PORT_MEMBER, "update_port": PORT_MEMBER, "delete_port": either(PORT_MEMBER, NETWORK_MEMBER),
+        **_attributes("port", _both(PORT_ATTRIBUTES)), **_tags("port", PORT_MEMBER),
+        "plug": OPERATOR, "unplug": OPERATOR,
+    },
+    "ports/{port_id}/bindings": {
+        "get_port_binding": OPERATOR, "create_port_binding": OPERATOR, "delete_port_binding": OPERATOR,
+        "activate": OPERATOR,
+    },
+    "routers": {
+        **_owned("router"), **_tags("router"),
+        "add_router_interface": MEMBER, "remove_router_interface": MEMBER,
+        "add_extraroutes": MEMBER, "remove_extraroutes": MEMBER,
+    },
+    "vifs": {
+        "create_vif": OPERATOR, "delete_vif": OPERATOR, **_tags("vif"),
+        "attach_subnet": MEMBER, "attach_subnet:ip_address": ON_NETWORK, "detach_subnet": MEMBER,
+    },
+    "routes": {**_owned("route"), **_tags("route")},
+    "segments": {"get_segment": ADMIN, "update_segment": ADMIN},
+    "trunks": {
+        **_owned("trunk"), **_tags("trunk"), "add_subports": MEMBER, "remove_subports": MEMBER,
+    },
+    "security-groups": {
+        **_owned("security_group", _both({"shared": ADMIN})), **_tags("security_group"),
+    },
+    "security-group-rules": {
+        "create_security_group_rule": either(ADMIN, GROUP_MEMBER),
+        "delete_security_group_rule": either(ADMIN, GROUP_MEMBER, OWNER_MEMBER), **_tags("security_group_rule"),
+    },
+    "default-security-group-rules": {
+        "create_default_security_group_rule": ADMIN, "delete_default_security_group_rule": ADMIN,
+    },
+    "quotas": {
+        "get_quotas": ADMIN, "get_quota": "rule:admin_or_owner", "update_quota": ADMIN, "delete_quota": ADMIN,
+    },
+    "network-ip-availabilities": {"get_network_ip_availability": OPERATOR},
+    "hypervisors": {"get_hypervisor": OPERATOR},
+    "agents": {"get_agent": ADMIN, "update_agent": ADMIN, "delete_agent": ADMIN},
+    "qos/policies": {
+        **_owned("policy", _both({"shared": ADMIN}), who=MANAGER), **_tags("policy"),
+    },
+    **{f"qos/policies/{{policy_id}}/{kind.member}s": {
+        f"{verb}_policy_{kind.member}": either(ADMIN, PARENT_MANAGER) for verb in _CRUD} for kind in KINDS.values()},
+}
+"""By the path below /v2.0 that they are about."""
+
+METHODS = {"create": "POST", "get": "GET", "update": "PUT", "delete": "DELETE"}
+
+
+@cache
+def defaults() -> Rules:
+    """All of them, and nothing else."""
+    return compiled(texts())
+
+
+def listed() -> list[policy.RuleDefault]:
+    """What oslo.policy's tools list (entry point `oslo.policy.policies`)."""
+    base = [policy.RuleDefault(name, text, description) for name, (text, description) in BASE.items()]
+    return base + [_documented(path, name, text) for path, rules in COLLECTIONS.items() for name, text in rules.items()]
+
+
+def texts() -> dict[str, str]:
+    """By name."""
+    written = {name: text for name, (text, _) in BASE.items()}
+    return written | {name: text for rules in COLLECTIONS.values() for name, text in rules.items()}
+
+
+def _documented(path: str, name: str, text: str) -> policy.DocumentedRuleDefault:
+    whole, _, attribute = name.partition(":")
+    verb, _, member = whole.partition("_")
+    one = f"/v2.0/{path}/{{id}}"
+    if verb not in METHODS:
+        verb, member, places = "do", whole, [("PUT", f"{one}/{whole}")]
+    elif attribute == "tags":
+        places = [({"create": "POST", "update": "PUT", "delete": "DELETE"}[verb], f"{one}/tags")]
+    else:
+        places = list(_places(verb, path, one))
+    what = member.replace("_", " ")
+    said = f"`{attribute}` of {what}" if attribute else what
+    return policy.DocumentedRuleDefault(name, text, f"{verb.capitalize()} {said}", [
+        {"method": method, "path": place} for method, place in places])
+
+
+def _places(verb: str, path: str, one: str) -> Iterable[tuple[str, str]]:
+    if verb in ("create", "get"):
+        yield METHODS[verb], f"/v2.0/{path}"
+    if verb != "create":
+        yield METHODS[verb], one
