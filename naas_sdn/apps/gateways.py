@@ -32,7 +32,10 @@ def _ip_in(port: Port, subnet_id: str) -> IPv4Address | None:
 
 
 def gateways_of(view: View, subnet: Subnet) -> list[Gateway]:
-    """The interfaces of routers on the subnet, and its own gateway where no port holds that address."""
+    """The interfaces of routers on the subnet, and its own gateway where no port holds that address.
+
+    The gateway of a provider network's subnet is a machine of the physical network.
+    """
     found = []
     for router_id in view.routers_of(subnet.id):
         router = view.router(router_id)
@@ -43,6 +46,9 @@ def gateways_of(view: View, subnet: Subnet) -> list[Gateway]:
             ip = _ip_in(port, subnet.id) if port is not None else None
             if port is not None and ip is not None:
                 found.append(Gateway(subnet, ip, port.mac, router))
+    network = view.network(subnet.network_id)
+    if network is not None and network.is_provider:
+        return found
     if subnet.gateway is not None and not view.holders_of(subnet.id, subnet.gateway):
         found.append(Gateway(subnet, subnet.gateway, subnet.gateway_mac))
     return found

@@ -2,16 +2,18 @@
 
 Remote ports compile to the same flow on every hypervisor: (NET, MAC) -> the key of their host. A hypervisor's own
 ports outrank it. Isolation is the network's key: a packet gets it from the port it came from, or from the tunnel
-ID when the peer that sent it may speak for that network.
+ID when the peer that sent it may speak for that network. Provider networks have no tunnels: provider.py has what is
+theirs.
 """
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from naas_sdn.apps import provider
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import ways_of
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy
+from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy, Uplink
 from naas_sdn.pipeline.flow import (
     CheckLarger,
     Controller,
@@ -45,12 +47,12 @@ _FORGET = Recirculate(IPV4)
 
 
 class L2Switch:
-    """Tables CLASSIFY, TUNNEL, MEMBER, ADMIT, L2, COPY, FLOOD, TO_ACL, OUTPUT, TUNNEL_OUT, TOO_LARGE and PUNT."""
+    """Tables CLASSIFY to UPLINK, L2, COPY, FLOOD, TO_ACL, OUTPUT, TUNNEL_OUT, TOO_LARGE and PUNT."""
 
     name = "l2switch"
-    tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.MEMBER, Table.ADMIT, Table.L2, Table.COPY, Table.FLOOD,
-                        Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.TOO_LARGE, Table.PUNT))
-    kinds = frozenset(("switch", "peer", "self", "network", "flood", "member", "neighbour", "port", "copies"))
+    tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.MEMBER, Table.ADMIT, Table.UPLINK, Table.L2, Table.COPY,
+                        Table.FLOOD, Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.TOO_LARGE, Table.PUNT))
+    kinds = frozenset(("switch", "peer", "self", "wire", "network", "flood", "member", "neighbour", "port", "copies"))
     reasons: frozenset[Reason] = frozenset()
 
     def __init__(self, tunnel_interface: str, tunnel_mtu: int, punt_rate: int) -> None:
@@ -66,6 +68,8 @@ class L2Switch:
                 yield Group("fabric"), Scope("switch")
                 yield Group("fabric"), Scope("peer", fact.name)
                 yield Group("host", fact.name), Scope("self", fact.name, fact.name)
+            case Uplink():
+                yield Group("host", fact.host), Scope("wire", fact.physical_network, fact.host)
             case Network():
                 yield Group("network", fact.id), Scope("network", fact.id)
                 yield Group("network", fact.id), Scope("flood", fact.id)
@@ -89,6 +93,8 @@ class L2Switch:
                 return Program(tuple(_peer(view, scope.id)))
             case "self":
                 return Program(tuple(self._self(view, scope.id)))
+            case "wire":
+                return Program(tuple(provider.wire(view, scope.host or "", scope.id)))
             case "network":
                 return Program(tuple(_network(view, scope.id)))
             case "flood":
@@ -129,8 +135,7 @@ class L2Switch:
             Flow(Table.CLASSIFY, 100, match(in_port=number), (
                 SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key),
             ), Table.GUARD),
-            Flow(Table.L2, 200, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, port.key),),
-                 Table.FROM_COUNT),
+            *(provider.local(port, network) if network.is_provider else (_to_it(port, network),)),
             drop(Table.TO_ACL, 100, match({FLAGS: (0, Flag.ROUTED), IN: port.key, OUT: port.key}),
                  Reason.ECHO),
             # The switch refuses to send a packet where it came from, which is right for bridged ones only.
@@ -153,11 +158,20 @@ class L2Switch:
             policy = policy_of(view, port, network)
             copy = (SetField(OUT, port.key), Resubmit(Table.TO_ACL))
             local.extend((Fork(copy),) if policy is not None and policy.limits_ingress else copy)
+        if network.is_provider:
+            yield from provider.copies(network, tuple(local))
+            yield from provider.hosted(view, network, view.host)
+            return
         where = match({NET: network.key}, eth_dst=MULTICAST)
         # Measured once for all hypervisors, and last: one that is too large ends there.
         yield Flow(Table.COPY, 100, where, (*local, *self._sized, Resubmit(Table.FLOOD)))
         yield Flow(Table.COPY, 110, match({FLAGS: (Flag.TUNNEL, Flag.TUNNEL), NET: network.key}, eth_dst=MULTICAST),
                    tuple(local))
+
+
+def _to_it(port: Port, network: Network) -> Flow:
+    return Flow(Table.L2, 200, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, port.key),),
+                Table.FROM_COUNT)
 
 
 def local_port(view: View, port_id: str) -> tuple[Port, Network, Attachment, int] | None:
@@ -197,6 +211,9 @@ def _network(view: View, network_id: str) -> Iterator[Flow]:
     network = view.network(network_id)
     if network is None or not network.admin_up:
         return
+    if network.is_provider:
+        yield from provider.network(network)
+        return
     ways = ways_of(view, network_id)
     members = [MEMBERS + network.key]
     members += [MEMBERS + other.key for other in map(view.network, sorted(ways.networks)) if other is not None]
@@ -215,6 +232,8 @@ def _network(view: View, network_id: str) -> Iterator[Flow]:
 def _member(view: View, domain: str, host: str) -> Iterator[Flow]:
     """The hypervisor hosts this network, or a network of this router."""
     peer, network, router = view.hypervisor(host), view.network(domain), view.router(domain)
+    if network is not None and network.is_provider:
+        return
     key = MEMBERS + network.key if network is not None else router.key if router is not None else None
     if peer is not None and key is not None:
         yield Flow(Table.MEMBER, 100, match({RT: key, IN: peer.key}), (SetField(FLAGS, Flag.MEMBER, Flag.MEMBER),))
@@ -223,7 +242,7 @@ def _member(view: View, domain: str, host: str) -> Iterator[Flow]:
 def _flood(view: View, network_id: str) -> Iterator[Flow]:
     """The same for all: a copy for the hypervisor itself ends at OUTPUT."""
     network = view.network(network_id)
-    if network is None or not network.admin_up:
+    if network is None or not network.admin_up or network.is_provider:
         return
     hosts = view.hosts_of(network_id)
     if len(hosts) > FLOOD_LIMIT + 1:
@@ -242,6 +261,9 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
         return
     network, host = view.network(port.network_id), view.hypervisor(attachment.host)
     if network is None or host is None or not network.admin_up:
+        return
+    if network.is_provider:
+        yield from provider.neighbour(port, network)
         return
     yield Flow(Table.L2, 100, match({NET: network.key}, eth_dst=port.mac), (SetField(OUT, host.key),),
                Table.FROM_COUNT)

@@ -175,7 +175,8 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
         for address in port.addresses:
             yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, HOP: int(address.ip)}),
                        (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
-            if not network.isolated:
+            # Of a provider network all hear what is asked, and answer themselves.
+            if not network.isolated and not network.is_provider:
                 yield _arp_answer(network, int(address.ip), port.mac)
 
 

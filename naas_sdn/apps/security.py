@@ -48,11 +48,18 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
     table, own = Table.GUARD, {IN: port.key}
     yield drop(table, 400, match(own, vlan_vid=VLAN_PRESENT), Reason.VLAN_TAGGED)
     yield drop(table, 390, match(own, eth_dst=LINK_LOCAL_CONTROL), Reason.LINK_LOCAL_CONTROL)
+    # The hypervisors tell an isolated network's machines by their own MACs.
+    strict = here[1].isolated and here[1].is_provider
+    if not port.port_security and strict:
+        yield Flow(table, 100, match(own, eth_src=port.mac), goto=Table.SERVICES)
+        yield drop(table, 1, match(own), Reason.SPOOFED)
+        return
     if not port.port_security:
         yield Flow(table, 100, match(own), goto=Table.SERVICES)
         return
     yield drop(table, 1, match(own), Reason.SPOOFED)
-    macs = dict.fromkeys((port.mac, *(pair.mac for pair in port.pairs)))
+    pairs = [pair for pair in port.pairs if not strict or pair.mac == port.mac]
+    macs = dict.fromkeys((port.mac, *(pair.mac for pair in pairs)))
     for mac in macs:
         own["eth_src"] = mac
         yield drop(table, 300, match(own, eth_type=IPV4, nw_proto=UDP, udp_src=67, udp_dst=68), Reason.ROGUE_DHCP)
@@ -72,7 +79,7 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
         yield Flow(table, 200, match({**own, "eth_src": mac}, eth_type=ARP, arp_sha=mac, arp_spa=0),
                    goto=Table.SERVICES)
     held = ((port.mac, IPv4Network(address.ip)) for address in port.addresses)
-    for mac, cidr in dict.fromkeys((*held, *((pair.mac, pair.cidr) for pair in port.pairs))):
+    for mac, cidr in dict.fromkeys((*held, *((pair.mac, pair.cidr) for pair in pairs))):
         own["eth_src"] = mac
         if cidr != UNSPECIFIED:
             yield Flow(table, 200, match({**own, **within("arp_spa", cidr)}, eth_type=ARP, arp_sha=mac),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from naas_sdn.apps.contract import Group
 from naas_sdn.apps.gateways import Ways, ways_of
 from naas_sdn.model.store import Key, Store, View
-from naas_sdn.model.values import Fact, Member, Wide
+from naas_sdn.model.values import Fact, Member, Network, Wide
 
 FABRIC = Group("fabric")
 
@@ -61,7 +61,8 @@ class Reach:
         stale = list(stale)
         rerouted, routers = self._reroute({*reread, *(key.id for key in stale if key.kind == "network")}, track)
         plugged = {key.id for key in stale if key.kind == "attachments of network"}
-        widened = self._weigh(plugged, rerouted, routers, take)
+        networks = {key.id for key in stale if key.kind == "network"}
+        widened = self._weigh(plugged, rerouted | networks, routers, take)
         moved = {key.id for key in stale if key.kind == "networks of host"}
         joined = {key.id for key in stale if key.kind == "hosts of network"}
         for router_id in routers.union(*(self._ways.get(network_id, Ways()).routers for network_id in joined)):
@@ -133,7 +134,9 @@ class Reach:
             ways = self._ways.get(network_id, Ways())
             was = self._is_wide(network_id)
             ports = sum(self._plugged.get(other, 0) for other in (network_id, *ways.networks))
-            if was != (ports > self._limit(was) or not self._crowded.isdisjoint(ways.routers)):
+            wide = ports > self._limit(was) or not self._crowded.isdisjoint(ways.routers)
+            # Of provider networks, which hold few flows of others' ports, all is held.
+            if was != (wide and not self._is_provider(network_id)):
                 widened.add(network_id)
                 take(Key("wide", network_id), None if was else Wide(network_id))
         return widened
@@ -156,6 +159,10 @@ class Reach:
 
     def _is_wide(self, network_id: str) -> bool:
         return self._store.fact(Key("wide", network_id)) is not None
+
+    def _is_provider(self, network_id: str) -> bool:
+        network = self._store.fact(Key("network", network_id))
+        return isinstance(network, Network) and network.is_provider
 
     def _hosts(self, network_id: str) -> frozenset[str]:
         return self._store.elements(Key("hosts of network", network_id))

@@ -21,6 +21,7 @@ from naas_sdn.model.values import (
     Route,
     Router,
     Subnet,
+    Uplink,
 )
 
 
@@ -60,6 +61,8 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
         case Hypervisor():
             yield Key("hypervisors", ""), fact.name
             yield Key("hypervisor of datapath", fact.datapath_id), fact.name
+        case Uplink():
+            yield Key("uplinks of host", fact.host), fact.physical_network
         case Link():
             yield Key("hosts of interface", fact.interface), fact.host
             yield Key("interfaces of host", fact.host), fact.interface
@@ -67,6 +70,11 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
             yield Key("members of router", fact.router_id), fact.host
         case _:
             return
+
+
+def uplink_id(host: str, physical_network: str) -> str:
+    """Names of hypervisors have no spaces."""
+    return f"{host} {physical_network}"
 
 
 FEW = 6
@@ -179,6 +187,11 @@ class View:
 
     def hypervisor(self, host: str) -> Hypervisor | None:
         found: Hypervisor | None = self._fact("hypervisor", host)
+        return found
+
+    def uplink(self, host: str, physical_network: str) -> Uplink | None:
+        """Where the hypervisor is connected to the physical network."""
+        found: Uplink | None = self._fact("uplink", uplink_id(host, physical_network))
         return found
 
     def router(self, router_id: str) -> Router | None:

@@ -11,7 +11,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`mtu` is what guests may send; on an `isolated` network ports reach gateways but not each other."""
+    """`mtu` is what guests may send; on an `isolated` network ports reach gateways but not each other.
+
+    A provider network is on a `physical_network`: on its VLAN `vlan`, or untagged where that is None.
+    """
 
     id: str
     key: int
@@ -19,6 +22,12 @@ class Network:
     admin_up: bool = True
     isolated: bool = False
     qos_policy_id: str | None = None
+    physical_network: str | None = None
+    vlan: int | None = None
+
+    @property
+    def is_provider(self) -> bool:
+        return self.physical_network is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,15 @@ class Hypervisor:
 
 
 @dataclass(frozen=True, slots=True)
+class Uplink:
+    """The interface of a hypervisor that a physical network is behind."""
+
+    host: str
+    physical_network: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """A router's interface on a subnet."""
 
@@ -183,4 +201,4 @@ class Wide:
     network_id: str
 
 
-Fact = (Network | Subnet | Port | Attachment | Hypervisor | Router | Route | QosPolicy | Link | Member | Wide)
+Fact = (Network | Subnet | Port | Attachment | Hypervisor | Uplink | Router | Route | QosPolicy | Link | Member | Wide)

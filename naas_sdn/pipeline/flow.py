@@ -148,6 +148,24 @@ class DecTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class PushVlan:
+    """Put on an empty IEEE 802.1Q tag, whose number the next action sets."""
+
+    ETHER_TYPE: ClassVar[int] = 0x8100
+
+    def __str__(self) -> str:
+        return f"push_vlan:0x{self.ETHER_TYPE:04x}"
+
+
+@dataclass(frozen=True, slots=True)
+class PopVlan:
+    """Take off the outer tag, which the flow has to match."""
+
+    def __str__(self) -> str:
+        return "pop_vlan"
+
+
+@dataclass(frozen=True, slots=True)
 class CheckLarger:
     """Set bit `bit` of `register` when the whole frame has more than `octets`, else clear it.
 
@@ -218,8 +236,8 @@ class Commit:
         return f"ct(commit,zone={self.zone}[0..15])"
 
 
-Action = (SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | CheckLarger | Recirculate | Fork
-          | Track | Commit)
+Action = (SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | PushVlan | PopVlan | CheckLarger
+          | Recirculate | Fork | Track | Commit)
 
 
 class Flow(NamedTuple):

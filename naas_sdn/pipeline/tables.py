@@ -14,6 +14,7 @@ class Table(IntEnum):
     TUNNEL = 5        # tunnel ID -> NET, and whether a member sent it
     MEMBER = 6        # resubmitted to: the peer is a member of RT -> flag MEMBER
     ADMIT = 7         # only what a member sent
+    UPLINK = 8        # from a physical network: not with the MAC of a machine that is here
     GUARD = 10        # MAC, IP and ARP sender are the port's own
     SERVICES = 20     # DHCP -> controller
     ARP = 25          # ARP requests -> answered
@@ -60,6 +61,9 @@ class Reason(IntEnum):
     NO_TUNNEL = 16          # this hypervisor has no tunnel port
     UNANSWERABLE = 17       # a request of a port that has no meter
     TOO_LARGE = 18          # to another hypervisor, and larger than the tunnel's MTU
+    UNKNOWN_VLAN = 24       # from an uplink, on a VLAN of no network that is here
+    HAIRPIN = 25            # from an uplink, with the MAC of a machine that is here
+    NO_UPLINK = 26          # this hypervisor has no uplink to the physical network
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
     UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
@@ -77,15 +81,19 @@ class Flag(IntFlag):
     COPY = 16    # a copy for another hypervisor
     SIZED = 32   # LARGE says whether it is
     LARGE = 64   # larger than the tunnel's MTU
+    UPLINK = 1024  # came from a physical network
 
 
 MEMBERS = 1 << 31
 """Added to a network's key in RT: keys of networks and of routers are two sequences."""
 
+WIRE = (1 << 32) - 1
+"""In OUT: the uplink to the physical network of NET, whatever hypervisor this is."""
+
 NET = "metadata"        # network key, also the tunnel ID
 FLAGS = "reg0"
 IN = "reg1"             # key of the port, or of the hypervisor, that the packet came from
-OUT = "reg2"            # key of the port, or of the hypervisor, that it goes to
+OUT = "reg2"            # key of the port, or of the hypervisor, that it goes to; WIRE
 HOP = "reg3"            # IPv4 address of the next hop
 RT = "reg5"             # routing table: the key of a router or subnet; in MEMBER of a router, or MEMBERS + a network's
 REASON = "reg6"
@@ -115,6 +123,7 @@ RETURNS = frozenset((Table.MEMBER, Table.FLOOD))
 """Looked up on the side: a miss goes back to where the lookup came from."""
 
 SKIPS: dict[Table, Table] = {
+    Table.UPLINK: Table.L2,         # nobody here has that MAC
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
     Table.FROM_QOS: Table.COPY,     # one limit at most
     Table.COPY: Table.TO_ACL,

@@ -23,6 +23,8 @@ from naas_sdn.pipeline.flow import (
     Match,
     Move,
     Output,
+    PopVlan,
+    PushVlan,
     Recirculate,
     Resubmit,
     SetField,
@@ -134,6 +136,10 @@ def _action(action: Action) -> bytes:
             return _nicira(of.NX_RESUBMIT_TABLE, struct.pack("!HB3x", of.PORT_IN & 0xFFFF, action.table))
         case DecTtl():
             return struct.pack("!HH4x", of.ACTION_DEC_TTL, 8)
+        case PushVlan():
+            return struct.pack("!HHH2x", of.ACTION_PUSH_VLAN, 8, action.ETHER_TYPE)
+        case PopVlan():
+            return struct.pack("!HH4x", of.ACTION_POP_VLAN, 8)
         case CheckLarger():
             return _nicira(of.NX_CHECK_LARGER, struct.pack("!HHI", action.octets, action.bit, _oxm(action.register)))
         case Recirculate():

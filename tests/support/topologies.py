@@ -14,7 +14,7 @@ from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
-from naas_sdn.model.store import Key
+from naas_sdn.model.store import Key, uplink_id
 from naas_sdn.model.values import (
     ROUTER_INTERFACE,
     Address,
@@ -31,10 +31,12 @@ from naas_sdn.model.values import (
     Route,
     Router,
     Subnet,
+    Uplink,
 )
 
 Facts = Iterator[tuple[Key, Fact]]
 TUNNEL_PORT = 1
+UPLINK_PORT = 2
 
 
 def apps() -> list[App]:
@@ -51,6 +53,19 @@ def hypervisor(number: int) -> Facts:
 
 def network(number: int, *, isolated: bool = False) -> Facts:
     yield Key("network", f"net{number}"), Network(f"net{number}", 100 + number, 1450, isolated=isolated)
+
+
+def provider(number: int, vlan: int | None = None, *, isolated: bool = False) -> Facts:
+    """A network on the physical network "public"."""
+    yield Key("network", f"net{number}"), Network(f"net{number}", 100 + number, 1500, isolated=isolated,
+                                                  physical_network="public", vlan=vlan)
+
+
+def uplink(host: int) -> Facts:
+    """To the physical network "public"."""
+    name = f"hv{host}"
+    yield Key("uplink", uplink_id(name, "public")), Uplink(name, "public", "eth1")
+    yield Key("link", (name, "eth1")), Link(name, "eth1", UPLINK_PORT)
 
 
 def subnet(number: int, on: int | None = None, *, dhcp: bool = True, gateway: bool = True) -> Facts:
@@ -212,5 +227,27 @@ def behind() -> Facts:
             fact, Router) else fact
 
 
+def public() -> Facts:
+    """An isolated untagged network and two VLANs, one of them isolated too; the third hypervisor has no uplink."""
+    for number in (1, 2, 3):
+        yield from hypervisor(number)
+    for number in (1, 2):
+        yield from uplink(number)
+    yield from provider(1, isolated=True)
+    yield from provider(2, 100)
+    yield from provider(3, 101, isolated=True)
+    for number in (1, 2):
+        yield from subnet(number)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1)
+    yield from vm(13, 1, 2)
+    yield from vm(21, 2, 1)
+    yield from vm(22, 2, 1)
+    yield from vm(23, 2, 2)
+    yield from vm(24, 2, 3)
+    yield from vm(31, 3, 2, (), security=False)
+    yield from vm(32, 3, 2, ())
+
+
 ALL = {topology.__name__: topology for topology in (
-    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind)}
+    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public)}

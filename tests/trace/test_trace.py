@@ -23,7 +23,10 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 @dataclass
 class Outcome:
-    """Where a packet went: names of ports, "controller:REASON" for punts, "answered", and reasons of drops."""
+    """Where a packet went, and reasons of drops.
+
+    `delivered` has names of ports, with the VLAN that was put on (eth1.100), "controller:REASON" for punts, "answered".
+    """
 
     delivered: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
@@ -74,6 +77,13 @@ class Cloud:
                     outcome)
         return outcome
 
+    def from_wire(self, host: str, packet: str, vlan: int | None = None) -> Outcome:
+        """From the uplink, with this tag if any."""
+        outcome = Outcome()
+        self._trace(host, f"in_port=eth1,{packet}" + (f",vlan_tci={0x1000 | vlan:#x}" if vlan is not None else ""),
+                    outcome)
+        return outcome
+
     def _trace(self, host: str, flow: str, outcome: Outcome, large: bool = False) -> None:
         text = _way(self.switches[host].appctl("ofproto/trace", "--names", "br-int", flow), large)
         for line in text.splitlines():
@@ -89,15 +99,18 @@ class Cloud:
         if re.search(rf"^ *{int(Table.ANEW)}\. .*priority 100$", text, re.M):
             outcome.delivered.append("answered")
         tunnel: dict[str, int] = {}
+        tag = ""
         for found in re.finditer(r"-> output:(\d+)|^\s+output:\"?([\w-]+)\"?$|set_field:(\S+)->tun_dst"
-                                 r"|-> output to (?:native|kernel) tunnel", text, re.M):
+                                 r"|set_field:(\d+)->vlan_vid|-> output to (?:native|kernel) tunnel", text, re.M):
             if found[3]:
                 tunnel["peer"] = int(found[3].rsplit(".", 1)[1])
             elif found[2] and found[2] == "vxlan0":
                 tunnelled = _tunnelled(flow, text)
                 self._arrive(host, tunnel["peer"], tunnelled, outcome)
+            elif found[4]:
+                tag = f".{int(found[4]) & 0xFFF}"
             elif found[2]:
-                outcome.delivered.append(found[2])
+                outcome.delivered.append(found[2] + tag)
 
     def _arrive(self, host: str, peer: int, packet: str, outcome: Outcome) -> None:
         self._trace(f"hv{peer}", f"in_port=vxlan0,tun_src=10.200.0.{host[2:]},tun_dst=10.200.0.{peer},{packet}",
