@@ -12,8 +12,9 @@ from naas_sdn.db.session import Database, Session
 from naas_sdn.errors import HTTPBadRequest, RevisionNumberConstraintFailed
 from naas_sdn.rest import query
 from naas_sdn.rest.attributes import NO_DEFAULT, Invalid, shown
+from naas_sdn.rest.disclosure import disclosure
 from naas_sdn.rest.resources import Action, Collection
-from naas_sdn.service.contract import Context, NeedsToWrite, Resource
+from naas_sdn.service.contract import Attributes, Context, NeedsToWrite, Resource
 
 Parent = Mapping[str, str]
 
@@ -29,14 +30,17 @@ class Controller:
 
     def index(self, context: Context, url: str, items: list[tuple[str, str]], parent: Parent) -> dict[str, Any]:
         asked = query.parse(self.collection, items, self._page_limit)
+        disclosed = disclosure(context, self.collection.member)
+        wanted = disclosed.query(asked.query)
         try:
             with self._database.read() as session:
-                found = self._resource.find(session, context, asked.query, parent)
+                found = self._resource.find(session, context, wanted, parent)
         except NeedsToWrite:
             found = self._database.transact(
-                lambda session: self._resource.find(session, context, asked.query, parent),
+                lambda session: self._resource.find(session, context, wanted, parent),
                 request_id=context.request_id)
-        content: dict[str, Any] = {self.collection.envelope: [query.select(item, asked.fields) for item in found]}
+        content: dict[str, Any] = {self.collection.envelope: [
+            query.select(disclosed.shown(item), asked.fields) for item in found]}
         links = query.links(url, items, asked, found, self.collection.key)
         if links:
             content[f"{self.collection.envelope}_links"] = links
@@ -48,7 +52,7 @@ class Controller:
         asked = query.parse(self.collection, items, self._page_limit)
         with self._database.read() as session:
             found = self._resource.get(session, context, identifier, parent)
-        return {self.collection.member: query.select(found, asked.fields)}
+        return {self.collection.member: query.select(self._shown(context, found), asked.fields)}
 
     def create(self, context: Context, body: Any, parent: Parent) -> dict[str, Any]:
         """One, or several at once, which are made all or none."""
@@ -59,13 +63,14 @@ class Controller:
             if not isinstance(requested, list) or not requested:
                 raise HTTPBadRequest("Resources required")
             many = [self._for_create(context, item) for item in requested]
-            return {plural: self._database.transact(
+            made = self._database.transact(
                 lambda session: [self._resource.create(session, context, deepcopy(item), parent) for item in many],
-                request_id=context.request_id)}
+                request_id=context.request_id)
+            return {plural: [self._shown(context, item) for item in made]}
         attributes = self._for_create(context, _wrapped(body, member))
-        return {member: self._database.transact(
+        return {member: self._shown(context, self._database.transact(
             lambda session: self._resource.create(session, context, deepcopy(attributes), parent),
-            request_id=context.request_id)}
+            request_id=context.request_id))}
 
     def made(self, content: dict[str, Any]) -> list[str]:
         """The ids in the answer of `create`."""
@@ -83,7 +88,8 @@ class Controller:
             self._match(session, context, identifier, revision, parent)
             return self._resource.update(session, context, identifier, deepcopy(attributes), parent)
 
-        return {self.collection.member: self._database.transact(work, request_id=context.request_id)}
+        return {self.collection.member: self._shown(
+            context, self._database.transact(work, request_id=context.request_id))}
 
     def delete(self, context: Context, identifier: str, revision: int | None, parent: Parent) -> None:
         def work(session: Session) -> None:
@@ -96,9 +102,10 @@ class Controller:
             parent: Parent) -> dict[str, Any] | list[dict[str, Any]]:
         """The operation gets the ids in the URL with the body."""
         operation = self._resource.actions[name]
+        disclosed = disclosure(context, self.collection.member)
         if action.body is None:
             with self._database.read() as session:
-                return operation(session, context, identifier, {**parent})
+                return disclosed.answer(operation(session, context, identifier, {**parent}))
         body = _object(body, self.collection.member)
         if self.collection.wrapped_actions and set(body) == {self.collection.member}:
             body = body[self.collection.member]
@@ -106,9 +113,12 @@ class Controller:
             attributes = action.body(body)
         except Invalid as error:
             raise HTTPBadRequest(f"Invalid input for {name}. Reason: {error}.") from error
-        return self._database.transact(
+        return disclosed.answer(self._database.transact(
             lambda session: operation(session, context, identifier, deepcopy({**attributes, **parent})),
-            request_id=context.request_id)
+            request_id=context.request_id))
+
+    def _shown(self, context: Context, item: Attributes) -> Attributes:
+        return disclosure(context, self.collection.member).shown(item)
 
     def _for_create(self, context: Context, given: Any) -> dict[str, Any]:
         given = self._known(given)

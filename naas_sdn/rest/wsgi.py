@@ -24,8 +24,7 @@ from naas_sdn.rest.extensions import extensions
 from naas_sdn.rest.resources import COLLECTIONS, Collection
 from naas_sdn.rest.tags import TagController
 from naas_sdn.service.contract import Context, Resource
-from naas_sdn.service.policy import Rules
-from naas_sdn.service.policy_rules import defaults
+from naas_sdn.service.policy_file import PolicyFiles
 from naas_sdn.service.tags import Tagged
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class _Api:
     plugins: Plugins
     extensions: tuple[dict[str, Any], ...]
     max_body: int
-    rules: Rules
+    policy: PolicyFiles
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -85,11 +84,12 @@ class _Api:
             return faults.http(404, "HTTPNotFound", f"There is nothing at {path}; the API is at /v2.0/.")
         if not _accepts_json(request):
             return faults.http(406, "HTTPNotAcceptable", "Answers are application/json only.")
-        attempt.context = context = replace(self.authenticate(request), request_id=request_id, rules=self.rules)
+        attempt.context = context = replace(self.authenticate(request), request_id=request_id,
+                                            rules=self.policy.rules())
         if not context.is_somebody:
             raise PolicyNotAuthorized(f"The request is disallowed by policy: none of the roles "
                                       f"({', '.join(sorted(context.roles)) or 'none'}) is one of "
-                                      f"{', '.join(sorted(self.rules.roles))}.")
+                                      f"{', '.join(sorted(context.rules.roles))}.")
         rest = parts[1:]
         attempt.resource = "/".join(rest)
         if not rest:
@@ -225,7 +225,7 @@ def application(database: Database, resources: Mapping[str, Resource], plugins: 
     tags = {path: TagController(database, resource) for path, resource in resources.items()
             if isinstance(resource, Tagged)}
     return _Api(database, authenticator(conf, database), controllers, tags, plugins,
-                tuple(extensions(plugins.has_l3)), conf.api.max_body, defaults())
+                tuple(extensions(plugins.has_l3)), conf.api.max_body, PolicyFiles(conf))
 
 
 def _versions(request: Request) -> dict[str, Any]:

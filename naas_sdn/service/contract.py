@@ -42,6 +42,10 @@ class Context:
             self._known[rule] = self.rules.allow(rule, target, self.credentials)
         return self._known[rule]
 
+    def might(self, rule: str) -> bool:
+        """Whether there can be something that he may."""
+        return rule in self.rules.looking or self.may(rule)
+
     @property
     def is_admin(self) -> bool:
         return self.may("context_is_admin")

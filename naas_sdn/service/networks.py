@@ -110,7 +110,7 @@ class Networks:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         conditions = []
-        if "provider:segmentation_id" in query.filters and context.is_admin:
+        if "provider:segmentation_id" in query.filters:
             conditions.append(NetworkRow.id.in_(select(TunnelKeyRow.network_id).where(
                 any_of(TunnelKeyRow.key, query.filters["provider:segmentation_id"]))))
         for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
@@ -144,9 +144,8 @@ class Networks:
                 "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
                 "ipv4_address_scope": scopes.get((row.id, 4)), "ipv6_address_scope": scopes.get((row.id, 6)),
                 "l2_adjacency": True,
+                **extra.get(row.id, {}),
             }
-            if context.is_admin:
-                item.update(extra.get(row.id, {}))
             shown.append(item)
         return shown
 

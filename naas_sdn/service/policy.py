@@ -30,12 +30,14 @@ NOTHING: Mapping[str, Any] = {}
 class Rules:
     """By name. `texts`: as they are written. `roles`: those that any rule names.
 
+    `looking`: those that look at the target.
     `parts`: the attributes that have rules of their own, by the rule of the whole: {"create_network": ("shared",)}.
     """
 
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     roles: frozenset[str] = frozenset()
+    looking: frozenset[str] = frozenset()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def allow(self, rule: str, target: Target, credentials: Credentials) -> bool:
@@ -105,11 +107,29 @@ def compiled(texts: Mapping[str, str]) -> Rules:
         whole, colon, part = name.partition(":")
         if colon:
             parts.setdefault(whole, []).append(part)
-    return Rules(decisions, dict(texts), frozenset(roles), {whole: tuple(of) for whole, of in parts.items()})
+    return Rules(decisions, dict(texts), frozenset(roles), frozenset(name for name in checks if _looks(name, checks)),
+                 {whole: tuple(of) for whole, of in parts.items()})
 
 
 _NO_ENFORCER: Any = None
 """The checks that are called with it look only at target and credentials."""
+
+
+def _looks(name: str, checks: Mapping[str, kinds.BaseCheck]) -> bool:
+    """Whether a rule looks at its target."""
+    def looks(check: kinds.BaseCheck) -> bool:
+        match check:
+            case kinds.NotCheck():
+                return looks(check.rule)
+            case kinds.AndCheck() | kinds.OrCheck():
+                return any(map(looks, check.rules))
+            case kinds.RuleCheck():
+                return looks(checks[check.match])
+            case policy.Check():
+                return isinstance(check, FieldCheck) or "%" in check.match
+        return False
+
+    return looks(checks[name])
 
 
 def _parsed(name: str, text: str) -> kinds.BaseCheck:

@@ -102,6 +102,8 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         **_owned("network", _both({"shared": ADMIN, "isolated": ADMIN, "port_security_enabled": MEMBER})),
         **_tags("network"),
         "get_network_statistics": READER,
+        **_attributes("network", {f"get:provider:{name}": ADMIN for name in (
+            "network_type", "physical_network", "segmentation_id")}),
     },
     "subnets": {
         "create_subnet": either(ADMIN, NETWORK_MEMBER),
@@ -122,6 +124,8 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "ports": {
         "create_port": PORT_MEMBER, "update_port": PORT_MEMBER, "delete_port": either(PORT_MEMBER, NETWORK_MEMBER),
         **_attributes("port", _both(PORT_ATTRIBUTES)), **_tags("port", PORT_MEMBER),
+        **_attributes("port", {f"get:binding:{name}": OPERATOR for name in (
+            "host_id", "profile", "vif_type", "vif_details")}),
         "plug": OPERATOR, "unplug": OPERATOR,
     },
     "ports/{port_id}/bindings": {
@@ -136,6 +140,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "vifs": {
         "create_vif": OPERATOR, "delete_vif": OPERATOR, **_tags("vif"),
         "attach_subnet": MEMBER, "attach_subnet:ip_address": ON_NETWORK, "detach_subnet": MEMBER,
+        **_attributes("vif", {f"get:{name}": OPERATOR for name in ("host", "interface", "source", "refusal")}),
     },
     "routes": {**_owned("route"), **_tags("route")},
     "segments": {"get_segment": ADMIN, "update_segment": ADMIN},

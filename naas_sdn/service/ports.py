@@ -79,7 +79,7 @@ class Ports:
                parent: Mapping[str, str]) -> Attributes:
         row = self.make(session, context, attributes)
         # Nobody can have had trouble with what is in no other transaction yet.
-        return self._item(context, row, None, self._registered(session, context, [row]))
+        return self._item(row, None, self._registered(session, context, [row]))
 
     def make(self, session: Session, context: Context, attributes: Attributes) -> PortRow:
         """The row of a new port."""
@@ -201,16 +201,18 @@ class Ports:
         errors = status.errors_of(session, "port", [row.id for row in rows])
         registered = self._registered(session, context, rows)
         trunks = trunk_details.details_of(session, [row.id for row in rows])
-        return [{**self._item(context, row, errors.get(row.id), registered),
+        return [{**self._item(row, errors.get(row.id), registered),
                  **({"trunk_details": trunks[row.id]} if row.id in trunks else {})} for row in rows]
 
     @staticmethod
     def _registered(session: Session, context: Context, rows: Iterable[PortRow]) -> set[str]:
-        """Of the hosts that the ports are bound to, those that are hypervisors, for who is told so."""
-        return binding.registered(session, [row.host_id for row in rows]) if context.is_service else set()
+        """Of the hosts that the ports are bound to, those that are hypervisors, for who may be told so."""
+        told = any(context.might(f"get_port:binding:{name}") for name in ("vif_type", "vif_details"))
+        return binding.registered(session, [row.host_id for row in rows]) if told else set()
 
-    def _item(self, context: Context, row: PortRow, error: str | None, registered: Collection[str]) -> Attributes:
-        item = {
+    def _item(self, row: PortRow, error: str | None, registered: Collection[str]) -> Attributes:
+        vif = binding.vif_of(row.host_id, row.vnic_type, registered, self.vif_details)
+        return {
             **standard(row), "network_id": row.network_id, "number": row.number,
             "admin_state_up": row.admin_state_up, "status": status.port_status(row, error),
             "mac_address": row.mac_address, "fixed_ips": [
@@ -221,12 +223,10 @@ class Ports:
             "extra_dhcp_opts": row.extra_dhcp_opts, "qos_policy_id": row.qos_policy_id,
             "qos_network_policy_id": row.network.qos_policy_id, "binding:vnic_type": row.vnic_type,
             "vif_id": row.vif.id if row.vif is not None else None, "error": error,
+            "binding:host_id": row.host_id, "binding:profile": row.profile,
+            "binding:vif_type": vif["vif_type"], "binding:vif_details": vif["vif_details"],
+            "network:project_id": row.network.project_id,
         }
-        if context.is_service:
-            vif = binding.vif_of(row.host_id, row.vnic_type, registered, self.vif_details)
-            item.update({"binding:host_id": row.host_id, "binding:profile": row.profile,
-                         "binding:vif_type": vif["vif_type"], "binding:vif_details": vif["vif_details"]})
-        return item
 
     def _address(self, session: Session, row: PortRow, wanted: list[Attributes] | None) -> list[SubnetRow]:
         """The subnets of its new addresses."""

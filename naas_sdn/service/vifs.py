@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -29,9 +29,6 @@ from naas_sdn.service.subnets import visible_subnet
 
 SEEN = VifRow.port.has(PORT_SEEN)
 """Those of the ports that the caller sees."""
-
-OPERATORS = frozenset(("host", "interface"))
-"""Attributes that only operators and the compute service read."""
 
 OF_THE_PORT = {name: select(column).where(PortRow.id == VifRow.port_id).scalar_subquery() for name, column in (
     ("network_id", PortRow.network_id), ("project_id", PortRow.project_id), ("tenant_id", PortRow.project_id))}
@@ -69,7 +66,7 @@ class Vifs:
                             f"unplug it first.")
         self.limits.charge(session, "vif", row.project_id)
         vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
-        return self._show(session, context, [vif])[0]
+        return self._show(session, [vif])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -81,18 +78,14 @@ class Vifs:
         plugging.unplug(session, row.port)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return self._show(session, context, [self._visible(session, context, identifier)])[0]
+        return self._show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if not context.is_service:
-            # What is not shown is not told by filters or by order either.
-            query = replace(query, filters={name: of for name, of in query.filters.items() if name not in OPERATORS},
-                            sorts=tuple(sort for sort in query.sorts if sort[0] not in OPERATORS))
         options = [joinedload(VifRow.port).selectinload(PortRow.allocations), joinedload(VifRow.hypervisor),
                    joinedload(VifRow.port).joinedload(PortRow.network), joinedload(VifRow.port).joinedload(PortRow.vif)]
         rows = find_rows(session, context, VifRow, query, VifNotFound, clause=SEEN, columns=OF_THE_PORT,
                          options=options)
-        return self._show(session, context, rows)
+        return self._show(session, rows)
 
     def attach_subnet(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Give the VIF an address of a subnet of its network (use case 6, with its sanity checks)."""
@@ -139,23 +132,20 @@ class Vifs:
         touch(vif.port)
         touch(vif)
         session.flush()
-        return {"vif": self._show(session, context, [vif])[0]}
+        return {"vif": self._show(session, [vif])[0]}
 
     @staticmethod
-    def _show(session: Session, context: Context, rows: Iterable[VifRow]) -> list[Attributes]:
+    def _show(session: Session, rows: Iterable[VifRow]) -> list[Attributes]:
         rows = list(rows)
         errors = status.errors_of(session, "port", [row.port_id for row in rows])
         shown = []
         for row in rows:
             port = row.port
-            item = {
+            shown.append({
                 "id": row.id, "project_id": port.project_id, "tenant_id": port.project_id, "port_id": row.port_id,
                 "network_id": port.network_id, "mac_address": port.mac_address,
                 "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations],
                 "status": status.port_status(port, errors.get(row.port_id)), **times(row),
-            }
-            if context.is_service:
-                item.update({"host": row.host, "interface": row.interface, "source": row.source,
-                             "refusal": row.refusal})
-            shown.append(item)
+                "host": row.host, "interface": row.interface, "source": row.source, "refusal": row.refusal,
+            })
         return shown

@@ -93,11 +93,15 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
         "network:shared", "network:isolated", "subnet:service_types", "subnetpool:shared", "subnetpool:is_default",
         "address_scope:shared", "address_group:shared", "policy:shared", "security_group:shared",
         "rbac_policy:target_tenant", "rbac_policy:target_project")): ADMIN,
+    tuple(f"get_network:provider:{name}" for name in ("network_type", "physical_network", "segmentation_id")): ADMIN,
     ("get_segment", "update_segment", "get_agent", "update_agent", "delete_agent", "get_quotas", "update_quota",
      "delete_quota", "create_default_security_group_rule", "delete_default_security_group_rule"): ADMIN,
     ("plug", "unplug", "create_vif", "delete_vif", "get_port_binding", "create_port_binding", "delete_port_binding",
      "activate", "get_hypervisor", "get_network_ip_availability"): OPERATORS,
-    tuple(f"{verb}_port:binding:{name}" for verb in ("create", "update") for name in ("host_id", "profile")): OPERATORS,
+    tuple(f"{verb}_port:binding:{name}" for verb in ("create", "update", "get") for name in (
+        "host_id", "profile")): OPERATORS,
+    ("get_port:binding:vif_type", "get_port:binding:vif_details", "get_vif:host", "get_vif:interface", "get_vif:source",
+     "get_vif:refusal"): OPERATORS,
     ("create_port", "update_port", "create_port:tags", "update_port:tags", "delete_port:tags"): PORT_MEMBERS,
     tuple(f"{verb}_port:{name}" for verb in ("create", "update") for name in (
         "device_id", "binding:vnic_type")): PORT_MEMBERS,

@@ -1,0 +1,160 @@
+"""An operator's policy file: what it says goes before the defaults, from the moment on that it is written."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naas_sdn import config
+from naas_sdn.errors import ConfigurationError
+from naas_sdn.service.policy_file import LOOK, PolicyFiles
+from naas_sdn.service.policy_rules import defaults
+from tests.api.test_roles import ask
+from tests.api.wire import Wire
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text("{}\n")
+    return file
+
+
+@pytest.fixture
+def lab(sqlite_url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
+    """Whoever asks says what his roles are; the files are looked at for every request."""
+    monkeypatch.setattr("naas_sdn.rest.wsgi.PolicyFiles", lambda conf: PolicyFiles(conf, look=0))
+    with Wire(sqlite_url, options=f"[api]\nauth = noauth\n[oslo_policy]\npolicy_file = {path}\n") as made:
+        yield made
+
+
+def make(lab: Wire, collection: str, member: str, project: str = "alice", roles: str = "admin",
+         **attributes: Any) -> dict[str, Any]:
+    answer = ask(lab, project, roles, "POST", collection, {member: attributes})
+    assert answer.status == 201, answer.body
+    found: dict[str, Any] = answer.body[member]
+    return found
+
+
+def test_single_rules_are_opened_and_closed(lab: Wire, path: Path) -> None:
+    """Others stay as they are."""
+    def status(roles: str, body: dict[str, Any]) -> int:
+        return ask(lab, "alice", roles, "POST", "networks", {"network": body}).status
+
+    cases = (("member", {}), ("member", {"shared": True}), ("manager", {}), ("reader", {}), ("admin", {"shared": True}))
+    assert [status(*case) for case in cases] == [201, 403, 201, 403, 201]
+    path.write_text('"create_network": "role:manager and project_id:%(project_id)s or rule:admin_only"\n'
+                    '"create_network:shared": "rule:sharers"\n"sharers": "role:manager or role:gardener"\n')
+    assert [status(*case) for case in (*cases, ("manager", {"shared": True}))] == [403, 403, 201, 403, 201, 201]
+    path.write_text("{}\n")
+    assert [status(*case) for case in cases] == [201, 403, 201, 403, 201]
+
+
+def test_roles_of_the_operator_s_own(lab: Wire, path: Path) -> None:
+    refused = ask(lab, "alice", "gardener", "POST", "networks", {"network": {}})
+    assert (refused.status, refused.error) == (403, "PolicyNotAuthorized")
+    path.write_text('"create_network": "rule:admin_only or role:gardener"\n')
+    assert ask(lab, "alice", "gardener", "POST", "networks", {"network": {}}).status == 201
+    assert ask(lab, "alice", "member", "POST", "networks", {"network": {}}).status == 403
+
+
+def test_a_refusal_names_the_rule(lab: Wire, path: Path) -> None:
+    path.write_text('"update_network": "!"\n')
+    network = make(lab, "networks", "network")
+    answer = ask(lab, "alice", "admin", "PUT", f"networks/{network['id']}", {"network": {"name": "x"}})
+    assert (answer.status, answer.error) == (403, "PolicyNotAuthorized")
+    assert answer.message == "rule:update_network is disallowed by policy: it takes !."
+
+
+def test_what_is_shown_of_an_object(lab: Wire, path: Path) -> None:
+    """By role, and by whose it is; neither filters nor orders tell more."""
+    network = make(lab, "networks", "network")
+    port = make(lab, "ports", "port", network_id=network["id"], **{"binding:host_id": "hv1"})
+    vif = make(lab, "vifs", "vif", port_id=port["id"], host="hv1", interface="tap1")
+
+    def seen(roles: str, project: str = "alice") -> set[str]:
+        found = ask(lab, project, roles, "GET", f"ports/{port['id']}").body["port"]
+        [listed] = ask(lab, project, roles, "GET", "ports").body["ports"]
+        assert found == listed
+        return {name for name in found if name.startswith(("binding:", "network:"))}
+
+    everything = {"binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details", "binding:vnic_type"}
+    assert (seen("member"), seen("service"), seen("admin")) == ({"binding:vnic_type"}, everything, everything)
+    path.write_text('"get_port:binding:host_id": "rule:owner"\n"get_port:binding:vif_type": "rule:network_owner"\n'
+                    '"get_port:binding:vnic_type": "!"\n"get_vif:host": "role:manager"\n'
+                    '"get_network:provider:segmentation_id": "@"\n')
+    assert seen("member") == {"binding:host_id", "binding:vif_type", "binding:vnic_type"}
+    assert seen("service", "nova") == {"binding:vnic_type", "binding:profile", "binding:vif_details"}
+    shown = ask(lab, "alice", "member", "GET", f"networks/{network['id']}").body["network"]
+    assert shown["provider:segmentation_id"] and "provider:network_type" not in shown
+    for roles, there in (("manager", True), ("member", False), ("admin", True)):
+        assert ("host" in ask(lab, "alice", roles, "GET", f"vifs/{vif['id']}").body["vif"]) is there, roles
+        for wrong in ("vifs?host=hv2", "vifs?host=hv2&sort_key=host&sort_dir=asc"):
+            assert len(ask(lab, "alice", roles, "GET", wrong).body["vifs"]) == (0 if there else 1), (roles, wrong)
+
+
+@pytest.mark.parametrize(("text", "why"), [
+    ('"create_network": "role:admin and"\n', "Policy rule create_network: 'role:admin and' is not written as"),
+    ('"create_network": "rule:nobody_home"\n', "needs rule:nobody_home, which is not there"),
+    ('"create_network": "rule:create_network"\n', "needs itself"),
+    ('"create_network":\n', "'create_network': None is no rule"),
+    ("create_network\n", "is no policy file"), ("{\n", "cannot be read as YAML"), ("- a\n", "is no policy file"),
+    ('"create_network": "http://192.0.2.1/"\n', "asks another server"),
+])
+def test_a_broken_file_is_refused_at_start_and_changes_nothing_later(path: Path, text: str, why: str,
+                                                                     caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text('"create_network": "role:gardener"\n')
+    files = PolicyFiles(configured(path), look=0)
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        PolicyFiles(configured(path))
+    assert str(path) in str(caught.value) and why in str(caught.value)
+    for _ in range(3):
+        assert files.rules().texts["create_network"] == "role:gardener"
+    [record] = [record for record in caplog.records if record.name == "naas_sdn.service.policy_file"]
+    assert "the policy stays as it was" in record.message and why in record.message
+    path.write_text('"create_network": "role:member"\n')
+    assert files.rules().texts["create_network"] == "role:member"
+
+
+def test_a_file_that_is_gone_changes_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_text('"create_network": "!"\n')
+    files = PolicyFiles(configured(path), look=0)
+    os.remove(path)
+    assert files.rules().texts["create_network"] == "!"
+    assert "is not there" in caplog.text
+    with pytest.raises(ConfigurationError, match="is not there"):
+        PolicyFiles(configured(path))
+
+
+def test_more_files_in_a_folder(path: Path) -> None:
+    """In the order of their names, after the file; without any there are the defaults alone."""
+    folder = path.parent / "policy.d"
+    folder.mkdir()
+    path.write_text('"create_network": "role:one"\n"create_router": "role:one"\n')
+    (folder / "20.yaml").write_text('"create_network": "role:three"\n')
+    (folder / "10.yaml").write_text('"create_network": "role:two"\n"create_port": "role:two"\n')
+    files = PolicyFiles(configured(path, folder), look=0)
+
+    def texts() -> list[str]:
+        return [files.rules().texts[name] for name in ("create_network", "create_router", "create_port")]
+
+    assert texts() == ["role:three", "role:one", "role:two"]
+    (folder / "20.yaml").unlink()
+    assert texts() == ["role:two", "role:one", "role:two"]
+    assert PolicyFiles(config.load(files=["/dev/null"])).rules() is defaults()
+
+
+def test_files_are_looked_at_once_a_second(path: Path) -> None:
+    files = PolicyFiles(configured(path))
+    path.write_text('"create_network": "!"\n')
+    assert LOOK == 1.0 and files.rules().texts["create_network"] != "!"
+
+
+def configured(path: Path, folder: Path | None = None) -> config.ConfigOpts:
+    options = path.parent / "naas-sdn.conf"
+    options.write_text(f"[oslo_policy]\npolicy_file = {path}\n" + (f"policy_dirs = {folder}\n" if folder else ""))
+    return config.load(files=[str(options)])
