@@ -15,7 +15,8 @@ class RbacPolicyRow(Row):
 
     __tablename__ = "rbac_policies"
     __table_args__ = (UniqueConstraint("object_id", "action", "target_tenant"),
-                      Index("ix_rbac_policies_target", "target_tenant", "object_type", "action", "object_id"))
+                      Index("ix_rbac_policies_target", "target_tenant", "object_type", "action", "object_id"),
+                      Index("ix_rbac_policies_action", "action", "object_id"))
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     project_id: Mapped[str] = mapped_column(String(255), index=True)
     object_type: Mapped[str] = mapped_column(String(32))

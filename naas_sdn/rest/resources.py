@@ -152,7 +152,7 @@ COLLECTIONS = (
         A("status", TEXT, "F"), A("error", nullable(TEXT)),
         A("subnets", list_of(uuid)),
         A("shared", boolean, "CUF", False),
-        A("router:external", boolean, "F"),
+        A("router:external", boolean, "CUF", False),
         A("mtu", integer(0, 65535), "CUFS", 0),
         A("port_security_enabled", boolean, "CU", True),
         A("qos_policy_id", nullable(uuid), "CUF", None),

@@ -16,6 +16,7 @@ from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
 from naas_sdn.service.default_rules import DefaultRules
+from naas_sdn.service.external_networks import External
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
@@ -46,7 +47,8 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     return {
-        "networks": Tagged(Shared(Networks(plugins, tunnel_mtu(conf), limits), "network"), NetworkRow, "network"),
+        "networks": Tagged(Shared(External(Networks(plugins, tunnel_mtu(conf), limits)), "network"), NetworkRow,
+                           "network"),
         "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow, "port"),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow, "vif"),

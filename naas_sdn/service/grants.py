@@ -1,6 +1,7 @@
 """Who may use whose objects: the RBAC policies, and what depends on them.
 
 An object is shared with a project by a policy, and `shared` is one for everybody: there is no other truth about it.
+Likewise a network is external when there is a policy of that action about it, whomever it is for.
 """
 from __future__ import annotations
 
@@ -24,41 +25,50 @@ from naas_sdn.service.contract import Context
 from naas_sdn.service.rows import READER, touch
 
 ACCESS_AS_SHARED = "access_as_shared"
+ACCESS_AS_EXTERNAL = "access_as_external"
 
 
 @dataclass(frozen=True, slots=True)
 class Shareable:
-    """A type of object. `users` are the columns that name one, in tables whose rows are a project's (`_project`)."""
+    """A type of object. By action of a policy: the columns that name one of it for that action's sake, in tables whose
+    rows are a project's (`_project`)."""
 
     row: Any
-    users: tuple[InstrumentedAttribute[Any], ...]
-    actions: tuple[str, ...] = (ACCESS_AS_SHARED,)
+    actions: Mapping[str, tuple[InstrumentedAttribute[Any], ...]]
+
+
+def _shareable(row: Any, *users: InstrumentedAttribute[Any]) -> Shareable:
+    return Shareable(row, {ACCESS_AS_SHARED: users})
 
 
 SHAREABLE: Mapping[str, Shareable] = {
-    "network": Shareable(NetworkRow, (PortRow.network_id,)),
-    "qos_policy": Shareable(QosPolicyRow, (PortRow.qos_policy_id, NetworkRow.qos_policy_id)),
-    "subnetpool": Shareable(SubnetPoolRow, (SubnetRow.subnetpool_id,)),
-    "address_scope": Shareable(AddressScopeRow, (SubnetPoolRow.address_scope_id,)),
-    "security_group": Shareable(SecurityGroupRow, (PortSecurityGroupRow.security_group_id,
-                                                   SecurityGroupRuleRow.remote_group_id)),
-    "address_group": Shareable(AddressGroupRow, (SecurityGroupRuleRow.remote_address_group_id,)),
+    "network": Shareable(NetworkRow, {ACCESS_AS_SHARED: (PortRow.network_id,), ACCESS_AS_EXTERNAL: ()}),
+    "qos_policy": _shareable(QosPolicyRow, PortRow.qos_policy_id, NetworkRow.qos_policy_id),
+    "subnetpool": _shareable(SubnetPoolRow, SubnetRow.subnetpool_id),
+    "address_scope": _shareable(AddressScopeRow, SubnetPoolRow.address_scope_id),
+    "security_group": _shareable(SecurityGroupRow, PortSecurityGroupRow.security_group_id,
+                                 SecurityGroupRuleRow.remote_group_id),
+    "address_group": _shareable(AddressGroupRow, SecurityGroupRuleRow.remote_address_group_id),
 }
 """By RBAC object type."""
 
 
-def shared_with_reader(kind: str) -> ColumnElement[bool]:
+def _granted_to_reader(kind: str, *actions: str) -> ColumnElement[bool]:
     """That there is a policy for READER or for everybody. By an index of targets: others' policies cost nothing."""
     granted = select(RbacPolicyRow.object_id).where(
         RbacPolicyRow.target_tenant.in_((READER, bindparam("everybody", EVERYBODY))),
-        RbacPolicyRow.object_type == kind, RbacPolicyRow.action == ACCESS_AS_SHARED)
+        RbacPolicyRow.object_type == kind, RbacPolicyRow.action.in_(actions))
     identifier: InstrumentedAttribute[str] = SHAREABLE[kind].row.id
     return identifier.in_(granted)
 
 
+def shared_with_reader(kind: str) -> ColumnElement[bool]:
+    return _granted_to_reader(kind, ACCESS_AS_SHARED)
+
+
 def seen(kind: str) -> ColumnElement[bool]:
-    """READER's own objects, and those that he may use."""
-    return or_(SHAREABLE[kind].row.project_id == READER, shared_with_reader(kind))
+    """READER's own objects, and those that he may use in any way."""
+    return or_(SHAREABLE[kind].row.project_id == READER, _granted_to_reader(kind, *SHAREABLE[kind].actions))
 
 
 _SHARED = select(RbacPolicyRow.object_id).distinct().where(
@@ -71,10 +81,10 @@ def shared_of(session: Session, context: Context, ids: Iterable[str]) -> set[str
     return set(session.scalars(_SHARED, {"ids": list(ids), "reader": context.project_id}))
 
 
-def covers(session: Session, object_id: str, project_id: str) -> bool:
+def covers(session: Session, object_id: str, project_id: str, action: str = ACCESS_AS_SHARED) -> bool:
     """Whether the project, or everybody, may use the object."""
     found = session.scalar(select(RbacPolicyRow.id).where(
-        RbacPolicyRow.object_id == object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.object_id == object_id, RbacPolicyRow.action == action,
         RbacPolicyRow.target_tenant.in_((project_id, EVERYBODY))).limit(1))
     return found is not None
 
@@ -124,9 +134,9 @@ def user_without(session: Session, policy: RbacPolicyRow) -> tuple[str, str] | N
     kind = SHAREABLE[policy.object_type]
     owner = select(kind.row.project_id).where(kind.row.id == policy.object_id).scalar_subquery()
     others = select(RbacPolicyRow.target_tenant).where(
-        RbacPolicyRow.object_id == policy.object_id, RbacPolicyRow.action == ACCESS_AS_SHARED,
+        RbacPolicyRow.object_id == policy.object_id, RbacPolicyRow.action == policy.action,
         RbacPolicyRow.id != policy.id)
-    for column in kind.users:
+    for column in kind.actions[policy.action]:
         project = _project(column)
         using: Select[Any] = select(project).select_from(column.class_).where(
             column == policy.object_id, project != owner, project.not_in(others),

@@ -21,6 +21,7 @@ from naas_sdn.service import addresses, statistics, zones
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.address_scopes import scopes_of
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.external_networks import EXTERNAL
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
@@ -31,7 +32,7 @@ CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_ena
               "qos_policy_id")
 
 SEEN = seen("network")
-"""Own networks and shared ones."""
+"""Own networks, shared ones, and external ones that the project may use."""
 SHARED = shared_with_reader("network")
 
 
@@ -113,10 +114,11 @@ class Networks:
         if "provider:segmentation_id" in query.filters:
             conditions.append(NetworkRow.id.in_(select(TunnelKeyRow.network_id).where(
                 any_of(TunnelKeyRow.key, query.filters["provider:segmentation_id"]))))
-        for name, only in (("router:external", False), ("status", "ACTIVE"), ("provider:network_type", "vxlan")):
+        for name, only in (("status", "ACTIVE"), ("provider:network_type", "vxlan")):
             if name in query.filters and only not in query.filters[name]:
                 return []
-        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN, columns={"shared": SHARED},
+        rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN,
+                         columns={"shared": SHARED, "router:external": EXTERNAL},
                          conditions=conditions, options=[selectinload(NetworkRow.subnets)])
         return self._show(session, context, rows)
 
@@ -139,7 +141,7 @@ class Networks:
                 **standard(row), "admin_state_up": row.admin_state_up,
                 "status": status.ERROR if row.id in errors else status.ACTIVE, "error": errors.get(row.id),
                 "subnets": [s.id for s in row.subnets],
-                "router:external": False, "mtu": row.mtu, "isolated": row.isolated,
+                "mtu": row.mtu, "isolated": row.isolated,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
                 "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
                 "ipv4_address_scope": scopes.get((row.id, 4)), "ipv6_address_scope": scopes.get((row.id, 6)),

@@ -99,7 +99,8 @@ PORT_ATTRIBUTES = {
 
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "networks": {
-        **_owned("network", _both({"shared": ADMIN, "isolated": ADMIN, "port_security_enabled": MEMBER})),
+        **_owned("network", _both({"shared": ADMIN, "router:external": ADMIN, "isolated": ADMIN,
+                                   "port_security_enabled": MEMBER})),
         **_tags("network"),
         "get_network_statistics": READER,
         **_attributes("network", {f"get:provider:{name}": ADMIN for name in (

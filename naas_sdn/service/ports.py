@@ -32,6 +32,7 @@ from naas_sdn.service import (
 )
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
+from naas_sdn.service.grants import covers
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.qos import visible_policy
@@ -86,6 +87,7 @@ class Ports:
         network = visible_network(session, context, attributes["network_id"])
         require_new(context, attributes, "create_port", network=network)
         _leave_to_the_cloud("", attributes)
+        _require_shared(session, context, network)
         self.limits.charge(session, "port", attributes["project_id"])
         asked = attributes.get("port_security_enabled")
         secure = network.port_security_enabled if asked is None else asked
@@ -274,6 +276,15 @@ def _leave_to_the_cloud(present: str, attributes: Attributes) -> None:
         if owner.startswith(OF_THE_CLOUD):
             raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
                              f"router's interface or a subnet's DHCP.")
+
+
+def _require_shared(session: Session, context: Context, network: NetworkRow) -> None:
+    """Raises PolicyNotAuthorized for a network that the caller sees, but for the sake of routers only."""
+    if context.is_service or context.owns(network.project_id):
+        return
+    if not covers(session, network.id, context.project_id):
+        raise PolicyNotAuthorized(f"create_port is disallowed by policy: network {network.id} is external, for "
+                                  f"gateways and floating addresses; ports are for its owner to make.")
 
 
 def remove(session: Session, plugins: Plugins, row: PortRow) -> None:

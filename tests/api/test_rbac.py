@@ -115,7 +115,8 @@ def test_what_is_not_one_s_own_cannot_be_granted_on(wire: Wire) -> None:
         assert refused(answer) == refused(nothing) == (400, "InvalidInput")
         assert answer.message.replace(identifier, GONE) == nothing.message
     wrong: list[tuple[dict[str, Any], str]] = [
-        ({"object_type": "router"}, "InvalidInput"), ({"action": "access_as_external"}, "InvalidActionForType"),
+        ({"object_type": "router"}, "InvalidInput"),
+        ({"object_type": "qos_policy", "action": "access_as_external"}, "InvalidActionForType"),
         ({"object_type": "subnetpool"}, "InvalidInput"), ({"action": ""}, "InvalidActionForType"),
         ({"target_tenant": ""}, "HTTPBadRequest"), ({"target_tenant": None}, "HTTPBadRequest"),
         ({"target_tenant": "x" * 256}, "HTTPBadRequest"), ({"object_id": "x"}, "HTTPBadRequest"),

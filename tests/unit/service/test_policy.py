@@ -90,7 +90,8 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
      "detach_subnet", "add_subports", "remove_subports", "create_network:port_security_enabled",
      "update_network:port_security_enabled"): MEMBERS,
     tuple(f"{verb}_{name}" for verb in ("create", "update") for name in (
-        "network:shared", "network:isolated", "subnet:service_types", "subnetpool:shared", "subnetpool:is_default",
+        "network:shared", "network:router:external", "network:isolated", "subnet:service_types", "subnetpool:shared",
+        "subnetpool:is_default",
         "address_scope:shared", "address_group:shared", "policy:shared", "security_group:shared",
         "rbac_policy:target_tenant", "rbac_policy:target_project")): ADMIN,
     tuple(f"get_network:provider:{name}" for name in ("network_type", "physical_network", "segmentation_id")): ADMIN,

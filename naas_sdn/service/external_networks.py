@@ -1,0 +1,100 @@
+"""Networks that lead out of the cloud: the networks' resource is wrapped, so that it need not know of them.
+
+A network is external when there is an RBAC policy `access_as_external` about it. Such a policy for a project, or for
+everybody, lets routers of it have their gateway there; ports of machines need `access_as_shared` besides.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy.orm import Session
+
+from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
+from naas_sdn.db.rows import NetworkRow
+from naas_sdn.service import grants
+from naas_sdn.service.access import require
+from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
+
+NAME = "router:external"
+EXTERNAL: ColumnElement[bool] = NetworkRow.id.in_(
+    select(RbacPolicyRow.object_id).where(RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL))
+_POLICIES = select(RbacPolicyRow).where(RbacPolicyRow.object_id == bindparam("network_id"),
+                                        RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL)
+_EXTERNAL = select(RbacPolicyRow.object_id).distinct().where(
+    RbacPolicyRow.object_id.in_(bindparam("ids", expanding=True)), RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL)
+
+
+def external(session: Session, ids: Iterable[str]) -> set[str]:
+    """Those of the networks that are."""
+    return set(session.scalars(_EXTERNAL, {"ids": list(ids)}))
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """`resource` is the networks'; operators say which are external to everybody."""
+
+    resource: Resource
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """None shows a network."""
+        return self.resource.actions
+
+    def create(self, session: Session, context: Context, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        wanted = attributes.get(NAME, False)
+        if wanted:
+            require(context, f"create_network:{NAME}", attributes)
+        made = self.resource.create(session, context, _without(attributes), parent)
+        if wanted:
+            _open(session, made)
+        return {**made, NAME: wanted}
+
+    def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
+               parent: Mapping[str, str]) -> Attributes:
+        item = self.resource.update(session, context, identifier, _without(attributes), parent)
+        if NAME in attributes:
+            policies = list(session.scalars(_POLICIES, {"network_id": item["id"]}))
+            if attributes[NAME] != bool(policies):
+                require(context, f"update_network:{NAME}", {**item, NAME: attributes[NAME]})
+                if policies:
+                    _close(session, item, policies)
+                else:
+                    _open(session, item)
+                item = self.resource.get(session, context, identifier, parent)
+        return self._shown(session, [item])[0]
+
+    def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        self.resource.delete(session, context, identifier, parent)
+
+    def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
+        return self._shown(session, [self.resource.get(session, context, identifier, parent)])[0]
+
+    def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        return self._shown(session, self.resource.find(session, context, query, parent))
+
+    @staticmethod
+    def _shown(session: Session, items: list[Attributes]) -> list[Attributes]:
+        """The items, with `router:external`: one statement for all."""
+        found = external(session, [item["id"] for item in items]) if items else set()
+        return [{**item, NAME: item["id"] in found} for item in items]
+
+
+def _open(session: Session, item: Attributes) -> None:
+    grants.add(session, RbacPolicyRow(
+        project_id=item["project_id"], object_type="network", object_id=item["id"],
+        action=grants.ACCESS_AS_EXTERNAL, target_tenant=EVERYBODY), session.get(NetworkRow, item["id"]))
+
+
+def _close(session: Session, item: Attributes, policies: Iterable[RbacPolicyRow]) -> None:
+    """To single projects too."""
+    for policy in policies:
+        session.delete(policy)
+    grants.changed(session.get(NetworkRow, item["id"]))
+    session.flush()
+
+
+def _without(attributes: Attributes) -> Attributes:
+    return {name: value for name, value in attributes.items() if name != NAME}
