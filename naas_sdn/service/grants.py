@@ -22,7 +22,7 @@ from naas_sdn.db.security_group_rows import (
 )
 from naas_sdn.errors import IllegalSubnetPoolAssociationToAddressScope
 from naas_sdn.service.contract import Context
-from naas_sdn.service.rows import READER, touch
+from naas_sdn.service.rows import READER, Sight, touch
 
 ACCESS_AS_SHARED = "access_as_shared"
 ACCESS_AS_EXTERNAL = "access_as_external"
@@ -55,20 +55,27 @@ SHAREABLE: Mapping[str, Shareable] = {
 
 def _granted_to_reader(kind: str, *actions: str) -> ColumnElement[bool]:
     """That there is a policy for READER or for everybody. By an index of targets: others' policies cost nothing."""
-    granted = select(RbacPolicyRow.object_id).where(
+    identifier: InstrumentedAttribute[str] = SHAREABLE[kind].row.id
+    return identifier.in_(_granted(kind, *actions))
+
+
+def _granted(kind: str, *actions: str) -> Select[str]:
+    """Ids of what READER may use in one of these ways."""
+    return select(RbacPolicyRow.object_id).where(
         RbacPolicyRow.target_tenant.in_((READER, bindparam("everybody", EVERYBODY))),
         RbacPolicyRow.object_type == kind, RbacPolicyRow.action.in_(actions))
-    identifier: InstrumentedAttribute[str] = SHAREABLE[kind].row.id
-    return identifier.in_(granted)
 
 
 def shared_with_reader(kind: str) -> ColumnElement[bool]:
     return _granted_to_reader(kind, ACCESS_AS_SHARED)
 
 
-def seen(kind: str) -> ColumnElement[bool]:
+def seen(kind: str) -> Sight:
     """READER's own objects, and those that he may use in any way."""
-    return or_(SHAREABLE[kind].row.project_id == READER, _granted_to_reader(kind, *SHAREABLE[kind].actions))
+    row = SHAREABLE[kind].row
+    own, granted = row.project_id == READER, _granted(kind, *SHAREABLE[kind].actions)
+    return Sight(or_(own, exists(granted.where(RbacPolicyRow.object_id == row.id).correlate(row))),
+                 (select(row.id).where(own), granted))
 
 
 _SHARED = select(RbacPolicyRow.object_id).distinct().where(

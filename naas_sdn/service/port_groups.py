@@ -99,7 +99,7 @@ def _found(session: Session, context: Context, project_id: str, ids: Iterable[st
         return []
     query = select(SecurityGroupRow.id).where(SecurityGroupRow.id.in_(wanted))
     if not context.is_admin:
-        query = query.where(SEEN)
+        query = query.where(SEEN.row)
     missing = sorted(set(wanted) - set(session.scalars(query, {"reader": project_id})))
     if missing:
         raise SecurityGroupNotFound(missing[0])

@@ -36,7 +36,7 @@ from naas_sdn.service.grants import covers
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import READER, find_rows, standard, touch, visible
+from naas_sdn.service.rows import READER, Sight, find_rows, standard, touch, visible
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
@@ -52,8 +52,10 @@ WHOLE = (joinedload(PortRow.network), joinedload(PortRow.allocations),
 SHOWN = (*WHOLE, joinedload(PortRow.security_groups))
 
 
-SEEN = or_(PortRow.project_id == READER,
-           PortRow.network_id.in_(select(NetworkRow.id).where(NetworkRow.project_id == READER)))
+_OWN_NETWORK = NetworkRow.project_id == READER
+SEEN = Sight(or_(PortRow.project_id == READER, PortRow.network.has(_OWN_NETWORK)),
+             (select(PortRow.id).where(PortRow.project_id == READER),
+              select(PortRow.id).where(PortRow.network_id.in_(select(NetworkRow.id).where(_OWN_NETWORK)))))
 """Own ports, and all ports of own networks."""
 
 

@@ -14,9 +14,9 @@ from naas_sdn.service.access import require
 from naas_sdn.service.contract import Attributes, Context, Query, Refusing
 from naas_sdn.service.qos import SEEN, shown_rule, visible_policy
 from naas_sdn.service.qos_kinds import BOUNDS, KINDS, Kind
-from naas_sdn.service.rows import find_rows, touch, visible
+from naas_sdn.service.rows import Sight, find_rows, touch, visible
 
-RULE_SEEN = QosRuleRow.policy_id.in_(select(QosPolicyRow.id).where(SEEN))
+RULE_SEEN = Sight(QosRuleRow.policy.has(SEEN.row), (select(QosRuleRow.id).where(SEEN.among(QosRuleRow.policy_id)),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    union,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ExecutableOption
@@ -80,13 +82,30 @@ READER: BindParameter[str] = bindparam("reader")
 """In clauses of what somebody may see: his project."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What READER may see of a table when there are several reasons why.
+
+    `row` asks it of a row that was found otherwise. `ids` find all that he sees, each reason by an index: one condition
+    with OR has a database read everybody's rows, so lists take their union.
+    """
+
+    row: ColumnElement[bool]
+    ids: tuple[Select[str], ...]
+
+    def among(self, column: Any) -> ColumnElement[bool]:
+        """That the column names one of them."""
+        seen: ColumnElement[bool] = column.in_(union(*self.ids))
+        return seen
+
+
 def visible(session: Session, context: Context, row_class: type[R], identifier: str, missing: type[NotFound],  # noqa: PLR0917
-            clause: ColumnElement[bool] | None, options: tuple[ExecutableOption, ...] = ()) -> R:
+            clause: ColumnElement[bool] | Sight | None, options: tuple[ExecutableOption, ...] = ()) -> R:
     """The row, if the caller may see it: by `clause`, with READER for his project. `options`: what to load with it.
 
     Raises `missing`, just as for one that is not there.
     """
-    seen = None if context.sees_all else clause
+    seen = None if context.sees_all else _of_row(clause)
     query = _by_id(row_class, seen, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
     found = session.scalars(query, {"identifier": identifier, "reader": context.project_id})
     row: R | None = found.unique().one_or_none()
@@ -102,12 +121,16 @@ def _by_id(row_class: Any, clause: ColumnElement[bool] | None, options: tuple[Ex
     return query if clause is None else query.where(clause)
 
 
+def _of_row(clause: ColumnElement[bool] | Sight | None) -> ColumnElement[bool] | None:
+    return clause.row if isinstance(clause, Sight) else clause
+
+
 def own_clause(row_class: type[Owned]) -> ColumnElement[bool]:
     return row_class.project_id == READER
 
 
 def find_rows(session: Session, context: Context, row_class: type[R], query: Query, missing: type[NotFound], *,
-              clause: ColumnElement[bool] | None, columns: Mapping[str, Any] | None = None,
+              clause: ColumnElement[bool] | Sight | None, columns: Mapping[str, Any] | None = None,
               conditions: Iterable[ColumnElement[bool]] = (), options: Iterable[Any] = ()) -> list[R]:
     """One page of what the caller may see, in order.
 
@@ -121,7 +144,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     statement = select(row_class).options(*options).where(
         *conditions, *tags.conditions(row_class.id, query.filters))
     if clause is not None and not context.sees_all:
-        statement = statement.where(clause)
+        statement = statement.where(clause.among(row_class.id) if isinstance(clause, Sight) else clause)
     for name, values in query.filters.items():
         if name in column:
             statement = statement.where(any_of(column[name], values))
@@ -131,8 +154,9 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
         # Named, for the same key may be there twice.
         keys = (key.label(f"key{index}") for index, (key, _) in enumerate(order))
         place = select(*keys).select_from(row_class).where(row_class.id == query.marker)
-        if clause is not None and not context.sees_all:
-            place = place.where(clause)
+        seen = None if context.sees_all else _of_row(clause)
+        if seen is not None:
+            place = place.where(seen)
         after = session.execute(place, {"reader": context.project_id}).one_or_none()
         if after is None:
             raise missing(query.marker)
@@ -155,6 +179,10 @@ def _ordered(column: Any) -> ColumnElement[Any]:
 
 def any_of(column: Any, values: tuple[Any, ...]) -> ColumnElement[bool]:
     """A value of another type than the column's equals nothing; not every database would say so."""
+    if isinstance(column.type, Boolean) and values in {(True,), (False,)}:
+        # As a value to compare, what a condition says is no reason to look into an index.
+        truth: ColumnElement[bool] = column if values[0] else ~column
+        return truth
     clause: ColumnElement[bool] = column.in_([value for value in values if isinstance(value, column.type.python_type)])
     return or_(clause, column.is_(None)) if None in values else clause
 

@@ -19,12 +19,13 @@ from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.address_groups import visible_address_group
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import READER, find_rows, touch, visible
+from naas_sdn.service.rows import READER, Sight, find_rows, touch, visible
 from naas_sdn.service.security_groups import SEEN as GROUP_SEEN
 from naas_sdn.service.security_groups import show_rule, visible_group
 
-SEEN = or_(SecurityGroupRuleRow.project_id == READER,
-           SecurityGroupRuleRow.security_group_id.in_(select(SecurityGroupRow.id).where(GROUP_SEEN)))
+SEEN = Sight(or_(SecurityGroupRuleRow.project_id == READER, SecurityGroupRuleRow.group.has(GROUP_SEEN.row)),
+             (select(SecurityGroupRuleRow.id).where(SecurityGroupRuleRow.project_id == READER),
+              select(SecurityGroupRuleRow.id).where(GROUP_SEEN.among(SecurityGroupRuleRow.security_group_id))))
 """Own rules, and those of the groups that the caller sees."""
 
 _WITH_GROUP = (joinedload(SecurityGroupRuleRow.group),)

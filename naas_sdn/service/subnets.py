@@ -31,7 +31,7 @@ from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import SEEN as NETWORK_SEEN
 from naas_sdn.service.networks import SHARED as NETWORK_SHARED
 from naas_sdn.service.networks import visible_network
-from naas_sdn.service.rows import READER, change, find_rows, new_key, standard, touch, visible
+from naas_sdn.service.rows import READER, Sight, change, find_rows, new_key, standard, touch, visible
 
 CHANGEABLE = ("name", "description", "enable_dhcp", "dns_nameservers", "host_routes", "allocation_pools", "gateway_ip",
               "service_types")
@@ -41,7 +41,9 @@ SPECIAL = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", 
 UNSET = object()
 
 
-SEEN = or_(SubnetRow.project_id == READER, SubnetRow.network_id.in_(select(NetworkRow.id).where(NETWORK_SEEN)))
+SEEN = Sight(or_(SubnetRow.project_id == READER, SubnetRow.network.has(NETWORK_SEEN.row)),
+             (select(SubnetRow.id).where(SubnetRow.project_id == READER),
+              select(SubnetRow.id).where(NETWORK_SEEN.among(SubnetRow.network_id))))
 """Own subnets, and those of the networks that the caller sees."""
 
 

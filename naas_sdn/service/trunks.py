@@ -141,7 +141,7 @@ def _ports(session: Session, context: Context, ids: Iterable[str]) -> dict[str, 
     query = select(PortRow).where(PortRow.id.in_(wanted)).options(
         joinedload(PortRow.network), joinedload(PortRow.vif))
     if not context.is_service:
-        query = query.where(PORT_SEEN)
+        query = query.where(PORT_SEEN.row)
     found = {port.id: port for port in session.scalars(query, {"reader": context.project_id})}
     for identifier in wanted:
         if identifier not in found:

@@ -24,10 +24,10 @@ from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import SEEN as PORT_SEEN
 from naas_sdn.service.ports import Ports, visible_port
-from naas_sdn.service.rows import find_rows, times, touch, visible
+from naas_sdn.service.rows import Sight, find_rows, times, touch, visible
 from naas_sdn.service.subnets import visible_subnet
 
-SEEN = VifRow.port.has(PORT_SEEN)
+SEEN = Sight(VifRow.port.has(PORT_SEEN.row), (select(VifRow.id).where(PORT_SEEN.among(VifRow.port_id)),))
 """Those of the ports that the caller sees."""
 
 OF_THE_PORT = {name: select(column).where(PortRow.id == VifRow.port_id).scalar_subquery() for name, column in (
