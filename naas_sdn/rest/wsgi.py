@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,11 +35,15 @@ DEEPEST = 32
 REVISION = re.compile(r'"?(?:revision_number=)?([0-9]{1,18})"?')
 
 
+Routes = Mapping[str, Sequence[tuple[list[str], Controller]]]
+"""By the first part of a path: the parts of longer ones first, where {} is an id."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Api:
     database: Database
     authenticate: Authenticate
-    controllers: tuple[Controller, ...]
+    routes: Routes
     tags: Mapping[str, TagController]
     plugins: Plugins
     extensions: tuple[dict[str, Any], ...]
@@ -124,19 +128,12 @@ class _Api:
         """The controller, the ids in the URL before it, and what comes after it; the longest path wins."""
         if rest[0] == "policies":
             rest = ["qos", *rest]
-        best: tuple[Controller, dict[str, str], list[str]] | None = None
-        longest = 0
-        for controller in self.controllers:
-            pattern = controller.collection.path.split("/")
-            if controller.collection.parent:
-                pattern.insert(-1, "{}")
-            if len(rest) < len(pattern) or len(pattern) <= longest:
-                continue
-            if all(want in ("{}", have.replace("-", "_")) for want, have in zip(pattern, rest, strict=False)):
+        for pattern, controller in self.routes.get(rest[0].replace("-", "_"), ()):
+            if len(rest) >= len(pattern) and all(want in ("{}", have.replace("-", "_"))
+                                                 for want, have in zip(pattern, rest, strict=False)):
                 ids = [have for want, have in zip(pattern, rest, strict=False) if want == "{}"]
-                parent = {controller.collection.parent: ids[0]} if ids else {}
-                best, longest = (controller, parent, rest[len(pattern):]), len(pattern)
-        return best
+                return controller, {controller.collection.parent: ids[0]} if ids else {}, rest[len(pattern):]
+        return None
 
     def _dispatch(self, request: Request, context: Context, controller: Controller, parent: Mapping[str, str],
                   rest: list[str]) -> Response:
@@ -220,12 +217,22 @@ class _TooLarge(NaasError):
 def application(database: Database, resources: Mapping[str, Resource], plugins: Plugins,
                 conf: cfg.ConfigOpts) -> Callable[..., Iterable[bytes]]:
     """The API on these resources (service/catalog.py). Raises ConfigurationError."""
-    controllers = tuple(Controller(database, collection, resources[collection.path], conf.api.page_limit)
-                        for collection in COLLECTIONS)
+    controllers = _routes(Controller(database, collection, resources[collection.path], conf.api.page_limit)
+                          for collection in COLLECTIONS)
     tags = {path: TagController(database, resource) for path, resource in resources.items()
             if isinstance(resource, Tagged)}
     return _Api(database, authenticator(conf, database), controllers, tags, plugins,
                 tuple(extensions(plugins.has_l3)), conf.api.max_body, PolicyFiles(conf))
+
+
+def _routes(controllers: Iterable[Controller]) -> Routes:
+    found: dict[str, list[tuple[list[str], Controller]]] = {}
+    for controller in controllers:
+        pattern = controller.collection.path.split("/")
+        if controller.collection.parent:
+            pattern.insert(-1, "{}")
+        found.setdefault(pattern[0], []).append((pattern, controller))
+    return {first: sorted(of, key=lambda route: -len(route[0])) for first, of in found.items()}
 
 
 def _versions(request: Request) -> dict[str, Any]:

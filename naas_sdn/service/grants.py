@@ -53,10 +53,10 @@ SHAREABLE: Mapping[str, Shareable] = {
 """By RBAC object type."""
 
 
-def _granted_to_reader(kind: str, *actions: str) -> ColumnElement[bool]:
+def shared_with_reader(kind: str) -> ColumnElement[bool]:
     """That there is a policy for READER or for everybody. By an index of targets: others' policies cost nothing."""
     identifier: InstrumentedAttribute[str] = SHAREABLE[kind].row.id
-    return identifier.in_(_granted(kind, *actions))
+    return identifier.in_(_granted(kind, ACCESS_AS_SHARED))
 
 
 def _granted(kind: str, *actions: str) -> Select[str]:
@@ -64,10 +64,6 @@ def _granted(kind: str, *actions: str) -> Select[str]:
     return select(RbacPolicyRow.object_id).where(
         RbacPolicyRow.target_tenant.in_((READER, bindparam("everybody", EVERYBODY))),
         RbacPolicyRow.object_type == kind, RbacPolicyRow.action.in_(actions))
-
-
-def shared_with_reader(kind: str) -> ColumnElement[bool]:
-    return _granted_to_reader(kind, ACCESS_AS_SHARED)
 
 
 def seen(kind: str) -> Sight:
