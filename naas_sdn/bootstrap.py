@@ -101,6 +101,7 @@ def serve_api(conf: cfg.ConfigOpts, listener: int, nudge: int) -> None:
     sock = socket.socket(fileno=listener)
     thread = runtime.spawn(runtime.serve_wsgi, sock, wsgi, logging.getLogger("naas_sdn.http"))
     runtime.spawn(follow)
+    runtime.freeze_garbage()
     runtime.wait_for_signal(signal.SIGTERM, signal.SIGINT)
     thread.kill()
     database.close()
