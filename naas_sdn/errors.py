@@ -340,6 +340,10 @@ class NetworkInUse(Conflict):
     pass
 
 
+class ExternalNetworkInUse(Conflict):
+    pass
+
+
 class SubnetInUse(Conflict):
     pass
 

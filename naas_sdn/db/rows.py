@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, FetchedValue, ForeignKey, Ind
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 if TYPE_CHECKING:
+    from naas_sdn.db.gateway_rows import RouterGatewayRow
     from naas_sdn.db.security_group_rows import PortSecurityGroupRow
 
 
@@ -193,6 +194,7 @@ class RouterRow(Owned):
     availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)
     routes: Mapped[list[Any]] = mapped_column(default=list)
     interfaces: Mapped[list[RouterInterfaceRow]] = relationship(cascade="all, delete-orphan")
+    gateway: Mapped[RouterGatewayRow | None] = relationship(cascade="all, delete-orphan")
 
 
 class RouterInterfaceRow(Row):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapper, Session
 
 from naas_sdn.db.journal import subject
 from naas_sdn.db.rows import AgentRow, HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow, now
+from naas_sdn.model.values import ROUTER_GATEWAY
 
 ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
 
@@ -83,13 +84,14 @@ def errors_of(session: Session, kind: str, ids: Iterable[str]) -> dict[str, str]
 
 
 def port_status(row: PortRow, error: str | None) -> str:
-    """ACTIVE means that the port forwards. Routers' and service ports have no VIF: the tables answer for them."""
+    """ACTIVE means that the port forwards. Routers' and service ports have no VIF: the tables answer for them, but for
+    those on external networks."""
     if error is not None:
         return ERROR
     if not row.admin_state_up:
         return DOWN
     if row.device_owner.startswith("network:"):
-        return ACTIVE
+        return DOWN if row.device_owner == ROUTER_GATEWAY else ACTIVE
     vif = row.vif
     if vif is None or vif.acknowledged != vif.plugging or not vif.hypervisor.alive:
         return DOWN

@@ -87,6 +87,7 @@ class Port:
 
 
 ROUTER_INTERFACE = "network:router_interface"
+ROUTER_GATEWAY = "network:router_gateway"
 DHCP_SERVICE = "network:dhcp"
 
 

@@ -88,6 +88,7 @@ PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
+GATEWAY = record({}, {"network_id": nullable(uuid), "enable_snat": boolean, "external_fixed_ips": list_of(FIXED_IP)})
 EXTRA_ROUTES = record({"router": record({"routes": list_of(HOST_ROUTE)})})
 LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
 INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
@@ -249,7 +250,7 @@ COLLECTIONS = (
         *NAMED,
         A("admin_state_up", boolean, "CUFS", True),
         A("status", TEXT, "S"),
-        A("external_gateway_info", nullable(free_record), "CU", None),
+        A("external_gateway_info", nullable(GATEWAY), "CU", None),
         A("routes", list_of(HOST_ROUTE), "U"),
         A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
         *TIMES,

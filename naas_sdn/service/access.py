@@ -16,7 +16,7 @@ SILENT: tuple[Any, ...] = (None, False, "", [], {})
 """What POST says by default."""
 SPOKEN: Mapping[str, tuple[Any, ...]] = {
     "create_network:port_security_enabled": (True,), "create_port:port_security_enabled": (None,),
-    "create_port:binding:vnic_type": ("normal",),
+    "create_port:binding:vnic_type": ("normal",), "create_router:external_gateway_info:enable_snat": (True,),
 }
 """What it does of single attributes, where that is otherwise."""
 

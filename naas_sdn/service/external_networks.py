@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import NetworkRow
+from naas_sdn.errors import BadRequest, ExternalNetworkInUse, PolicyNotAuthorized
 from naas_sdn.service import grants
 from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
@@ -25,10 +27,22 @@ _POLICIES = select(RbacPolicyRow).where(RbacPolicyRow.object_id == bindparam("ne
 _EXTERNAL = select(RbacPolicyRow.object_id).distinct().where(
     RbacPolicyRow.object_id.in_(bindparam("ids", expanding=True)), RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL)
 
+_USER = select(RouterGatewayRow.router_id).where(RouterGatewayRow.network_id == bindparam("network_id")).limit(1)
+
 
 def external(session: Session, ids: Iterable[str]) -> set[str]:
     """Those of the networks that are."""
     return set(session.scalars(_EXTERNAL, {"ids": list(ids)}))
+
+
+def require_external(session: Session, context: Context, network: NetworkRow) -> None:
+    """Raises BadRequest when it is not, PolicyNotAuthorized when it is, but not to the caller's project."""
+    if not external(session, [network.id]):
+        raise BadRequest(f"Bad router request: Network {network.id} is not an external network.")
+    if not context.owns(network.project_id) and not grants.covers(
+            session, network.id, context.project_id, grants.ACCESS_AS_EXTERNAL):
+        raise PolicyNotAuthorized(f"Network {network.id} is external, but no policy access_as_external of it is for "
+                                  f"this project.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,11 @@ def _open(session: Session, item: Attributes) -> None:
 
 
 def _close(session: Session, item: Attributes, policies: Iterable[RbacPolicyRow]) -> None:
-    """To single projects too."""
+    """To single projects too. Raises ExternalNetworkInUse."""
+    user = session.scalar(_USER, {"network_id": item["id"]})
+    if user is not None:
+        raise ExternalNetworkInUse(f"External network {item['id']} cannot be updated to be made non-external, since it "
+                                   f"has existing gateway ports, for example that of router {user}.")
     for policy in policies:
         session.delete(policy)
     grants.changed(session.get(NetworkRow, item["id"]))

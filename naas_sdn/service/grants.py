@@ -12,8 +12,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
-from naas_sdn.db.rows import AddressScopeRow, NetworkRow, Owned, PortRow, QosPolicyRow, SubnetPoolRow, SubnetRow
+from naas_sdn.db.rows import (
+    AddressScopeRow,
+    NetworkRow,
+    Owned,
+    PortRow,
+    QosPolicyRow,
+    RouterRow,
+    SubnetPoolRow,
+    SubnetRow,
+)
 from naas_sdn.db.security_group_rows import (
     AddressGroupRow,
     PortSecurityGroupRow,
@@ -42,7 +52,8 @@ def _shareable(row: Any, *users: InstrumentedAttribute[Any]) -> Shareable:
 
 
 SHAREABLE: Mapping[str, Shareable] = {
-    "network": Shareable(NetworkRow, {ACCESS_AS_SHARED: (PortRow.network_id,), ACCESS_AS_EXTERNAL: ()}),
+    "network": Shareable(NetworkRow, {ACCESS_AS_SHARED: (PortRow.network_id,),
+                                      ACCESS_AS_EXTERNAL: (RouterGatewayRow.network_id,)}),
     "qos_policy": _shareable(QosPolicyRow, PortRow.qos_policy_id, NetworkRow.qos_policy_id),
     "subnetpool": _shareable(SubnetPoolRow, SubnetRow.subnetpool_id),
     "address_scope": _shareable(AddressScopeRow, SubnetPoolRow.address_scope_id),
@@ -156,6 +167,8 @@ def _project(column: InstrumentedAttribute[Any]) -> Any:
     """Of the rows that have the column."""
     if column.class_ is PortSecurityGroupRow:
         return select(PortRow.project_id).where(PortRow.id == PortSecurityGroupRow.port_id).scalar_subquery()
+    if column.class_ is RouterGatewayRow:
+        return select(RouterRow.project_id).where(RouterRow.id == RouterGatewayRow.router_id).scalar_subquery()
     return column.class_.project_id
 
 

@@ -97,6 +97,11 @@ PORT_ATTRIBUTES = {
     "binding:host_id": OPERATOR, "binding:profile": OPERATOR, "binding:vnic_type": PORT_MEMBER,
 }
 
+GATEWAY_ATTRIBUTES = {
+    "external_gateway_info": MEMBER, "external_gateway_info:network_id": MEMBER,
+    "external_gateway_info:enable_snat": ADMIN, "external_gateway_info:external_fixed_ips": ADMIN,
+}
+
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "networks": {
         **_owned("network", _both({"shared": ADMIN, "router:external": ADMIN, "isolated": ADMIN,
@@ -134,7 +139,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "activate": OPERATOR,
     },
     "routers": {
-        **_owned("router"), **_tags("router"),
+        **_owned("router", _both(GATEWAY_ATTRIBUTES)), **_tags("router"),
         "add_router_interface": MEMBER, "remove_router_interface": MEMBER,
         "add_extraroutes": MEMBER, "remove_extraroutes": MEMBER,
     },

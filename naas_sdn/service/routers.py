@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db import load, status
+from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rows import PortRow, RouterInterfaceRow, RouterRow, SubnetRow
 from naas_sdn.errors import (
     BadRequest,
-    InvalidInput,
     PolicyNotAuthorized,
     PortInUse,
     RouterInterfaceNotFound,
@@ -21,7 +21,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, extra_routes, zones
+from naas_sdn.service import addresses, extra_routes, gateways, zones
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
@@ -39,6 +39,7 @@ from naas_sdn.service.subnets import visible_subnet
 from naas_sdn.service.trunk_details import require_untrunked
 
 OWN = own_clause(RouterRow)
+_GATEWAY = joinedload(RouterRow.gateway).joinedload(RouterGatewayRow.port).selectinload(PortRow.allocations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +54,25 @@ class Routers:
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
-        require_new(context, attributes, "create_router")
+        require_new(context, gateways.said(None, attributes), "create_router")
         self.limits.charge(session, "router", attributes["project_id"])
-        _no_gateway(attributes)
         hints = attributes.get("availability_zone_hints", [])
         zones.require(session, hints)
-        row = RouterRow(interfaces=[], routes=[], key=new_key(session), availability_zone_hints=hints, **{
+        row = RouterRow(interfaces=[], gateway=None, routes=[], key=new_key(session), availability_zone_hints=hints, **{
             name: attributes[name] for name in ("project_id", "name", "description", "admin_state_up")
             if name in attributes})
         session.add(row)
         session.flush()
+        gateways.settle(session, context, self.plugins, row, attributes.get("external_gateway_info"))
         self.plugins.l3.check(session, Change("create", "router", row.id, attributes))
         return _show(session, [row])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = self._visible(session, context, identifier)
-        require_change(context, row, attributes, "update_router")
-        _no_gateway(attributes)
+        require_change(context, row, gateways.said(row, attributes), "update_router")
+        if "external_gateway_info" in attributes:
+            gateways.settle(session, context, self.plugins, row, attributes["external_gateway_info"])
         if "routes" in attributes:
             attributes = {**attributes, "routes": extra_routes.checked(row, attributes["routes"])}
         self.plugins.l3.check(session, Change("update", "router", row.id, attributes))
@@ -84,6 +86,7 @@ class Routers:
         if row.interfaces:
             raise RouterInUse(f"Router {row.id} still has ports, for example {row.interfaces[0].port_id}.")
         self.plugins.l3.check(session, Change("delete", "router", row.id, {}))
+        gateways.drop(session, self.plugins, row)
         session.delete(row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
@@ -91,7 +94,7 @@ class Routers:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         return _show(session, find_rows(session, context, RouterRow, query, RouterNotFound,
-                                        clause=OWN))
+                                        clause=OWN, options=[_GATEWAY]))
 
     def add_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """By subnet: a new port with the gateway's address. By port: that port, with the one address it has."""
@@ -170,7 +173,7 @@ class Routers:
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> RouterRow:
-        return visible(session, context, RouterRow, identifier, RouterNotFound, OWN)
+        return visible(session, context, RouterRow, identifier, RouterNotFound, OWN, (_GATEWAY,))
 
     @staticmethod
     def _check(session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> None:
@@ -184,6 +187,7 @@ class Routers:
             if IPv4Network(interface.subnet.cidr).overlaps(IPv4Network(subnet.cidr)):
                 raise BadRequest(f"Bad router request: Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr "
                                  f"{interface.subnet.cidr} of subnet {interface.subnet_id}.")
+        gateways.require_beside(session, row, subnet)
 
     def _gateway_port(self, session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> PortRow:
         holder = addresses.gateway_holder(session, subnet)
@@ -208,12 +212,6 @@ class Routers:
         return visible_subnet(session, context, port.allocations[0].subnet_id)
 
 
-def _no_gateway(attributes: Attributes) -> None:
-    if attributes.get("external_gateway_info"):
-        raise InvalidInput("Invalid input for operation: external gateways are not supported by the L3 plugin "
-                           "'openflow'.")
-
-
 def _interface(row: RouterRow, port: PortRow, subnet_id: str) -> Attributes:
     return {"id": row.id, "project_id": row.project_id, "tenant_id": row.project_id, "port_id": port.id,
             "network_id": port.network_id, "subnet_id": subnet_id, "subnet_ids": [subnet_id]}
@@ -225,7 +223,7 @@ def _show(session: Session, rows: Iterable[RouterRow]) -> list[Attributes]:
     everywhere = zones.available(session)
     return [{
         **standard(row), "admin_state_up": row.admin_state_up,
-        "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": None,
+        "status": status.ERROR if row.id in errors else status.ACTIVE, "external_gateway_info": gateways.shown(row),
         "routes": row.routes,
         "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
     } for row in rows]

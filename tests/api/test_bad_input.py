@@ -113,7 +113,9 @@ def test_a_body_too_large(wire: Wire) -> None:
     ("ports", {"fixed_ips": [{"ip_address": f"10.0.0.{i}"} for i in range(2, 30)]}, 400, None),
     ("ports", {"device_owner": "network:router_interface"}, 400, "BadRequest"),
     ("ports", {"device_owner": "network:dhcp"}, 400, "BadRequest"),
-    ("routers", {"external_gateway_info": {"network_id": GONE}}, 400, "InvalidInput"),
+    ("routers", {"external_gateway_info": {"network_id": GONE}}, 404, "NetworkNotFound"),
+    ("routers", {"external_gateway_info": {"network_id": "x"}}, 400, "HTTPBadRequest"),
+    ("routers", {"external_gateway_info": {"enable_snat": True}}, 400, "BadRequest"),
 ])
 def test_values_that_cannot_be_used(wire: Wire, collection: str, attributes: dict[str, Any], status: int,
                                     kind: str | None) -> None:

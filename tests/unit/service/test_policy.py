@@ -89,9 +89,12 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
      "add_router_interface", "remove_router_interface", "add_extraroutes", "remove_extraroutes", "attach_subnet",
      "detach_subnet", "add_subports", "remove_subports", "create_network:port_security_enabled",
      "update_network:port_security_enabled"): MEMBERS,
+    tuple(f"{verb}_router:external_gateway_info{part}" for verb in ("create", "update") for part in (
+        "", ":network_id")): MEMBERS,
     tuple(f"{verb}_{name}" for verb in ("create", "update") for name in (
         "network:shared", "network:router:external", "network:isolated", "subnet:service_types", "subnetpool:shared",
-        "subnetpool:is_default",
+        "subnetpool:is_default", "router:external_gateway_info:enable_snat",
+        "router:external_gateway_info:external_fixed_ips",
         "address_scope:shared", "address_group:shared", "policy:shared", "security_group:shared",
         "rbac_policy:target_tenant", "rbac_policy:target_project")): ADMIN,
     tuple(f"get_network:provider:{name}" for name in ("network_type", "physical_network", "segmentation_id")): ADMIN,
