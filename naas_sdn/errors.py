@@ -300,6 +300,19 @@ class TrunkNotFound(NotFound):
     noun = "Trunk"
 
 
+class FloatingIPNotFound(NotFound):
+    noun = "Floating IP"
+
+
+class ExternalGatewayForFloatingIPNotFound(NotFound):
+    """No router leads from the port to the floating address's network."""
+
+    def __init__(self, network_id: str, subnet_id: str, port_id: str) -> None:
+        NaasError.__init__(self, f"External network {network_id} is not reachable from subnet {subnet_id}. Therefore, "
+                                 f"cannot associate Port {port_id} with a Floating IP.")
+        self.identifier = network_id
+
+
 class SubPortNotFound(NotFound):
     noun = "SubPort"
 
@@ -341,6 +354,18 @@ class NetworkInUse(Conflict):
 
 
 class ExternalNetworkInUse(Conflict):
+    pass
+
+
+class FloatingIPPortAlreadyAssociated(Conflict):
+    pass
+
+
+class RouterExternalGatewayInUseByFloatingIp(Conflict):
+    pass
+
+
+class RouterInterfaceInUseByFloatingIP(Conflict):
     pass
 
 

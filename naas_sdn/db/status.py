@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapper, Session
 
 from naas_sdn.db.journal import subject
 from naas_sdn.db.rows import AgentRow, HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow, now
-from naas_sdn.model.values import ROUTER_GATEWAY
+from naas_sdn.model.values import FLOATING_IP, ROUTER_GATEWAY
 
 ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
 
@@ -91,7 +91,7 @@ def port_status(row: PortRow, error: str | None) -> str:
     if not row.admin_state_up:
         return DOWN
     if row.device_owner.startswith("network:"):
-        return DOWN if row.device_owner == ROUTER_GATEWAY else ACTIVE
+        return DOWN if row.device_owner in (ROUTER_GATEWAY, FLOATING_IP) else ACTIVE
     vif = row.vif
     if vif is None or vif.acknowledged != vif.plugging or not vif.hypervisor.alive:
         return DOWN

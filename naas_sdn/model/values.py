@@ -88,6 +88,7 @@ class Port:
 
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
+FLOATING_IP = "network:floatingip"
 DHCP_SERVICE = "network:dhcp"
 
 

@@ -14,6 +14,8 @@ _ALIASES = {
     "allowed-address-pairs": ("Allowed Address Pairs", "What else a port may send as."),
     "binding": ("Port Binding", "Which host a port is bound to."),
     "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
+    "external-net": ("Neutron external network", "Networks that lead out of the cloud."),
+    "ext-gw-mode": ("Neutron L3 Configurable external gateway mode", "Gateways with or without source NAT."),
     "extra_dhcp_opt": ("Extra DHCP options", "What else DHCP tells a port."),
     "extraroute": ("Neutron Extra Route", "Routers' own routes."),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Single routes added and removed."),
@@ -84,7 +86,7 @@ L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
     "subnet-service-types", "subnet_onboard", "default-subnetpools", "subnetpool-prefix-ops",
     "address-scope", "network-ip-availability", "rbac-subnetpool", "rbac-address-scope", "extraroute",
-    "extraroute-atomic"))
+    "extraroute-atomic", "external-net", "ext-gw-mode"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

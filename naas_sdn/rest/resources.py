@@ -260,6 +260,17 @@ COLLECTIONS = (
         "add_extraroutes": Action(EXTRA_ROUTES),
         "remove_extraroutes": Action(EXTRA_ROUTES),
     }),
+    Collection("floatingips", "floatingip", (
+        *OWNER, A("description", TEXT, "CUFS", ""),
+        A("floating_network_id", uuid, "C!FS"),
+        A("floating_ip_address", nullable(ip), "CFS"),
+        A("subnet_id", nullable(uuid), "C"),
+        A("port_id", nullable(uuid), "CUFS"),
+        A("fixed_ip_address", nullable(ip), "CUFS"),
+        A("router_id", nullable(uuid), "FS"),
+        A("status", TEXT, "F"),
+        *TIMES,
+    ), layer3=True),
     Collection("vifs", "vif", (
         *OWNER,
         A("port_id", nullable(uuid), "CFS"),

@@ -20,6 +20,7 @@ from naas_sdn.errors import (
 from naas_sdn.model.values import DHCP_SERVICE, ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.plugins.ipam import is_host, sortable
+from naas_sdn.service import floating_uses
 from naas_sdn.service.contract import Attributes
 from naas_sdn.service.rows import new_key
 from naas_sdn.service.service_types import require_service, serving
@@ -73,6 +74,8 @@ def give(session: Session, plugins: Plugins, port: PortRow,
             fresh.append((subnet, address))
     require_service([subnet for subnet, _ in fresh], port)
     lost = [a for a in port.allocations if a not in kept]
+    if lost:
+        floating_uses.require_kept(session, port, [a.ip_address for a in lost])
     for allocation in lost:
         port.allocations.remove(allocation)
     if lost:

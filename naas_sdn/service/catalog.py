@@ -4,6 +4,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from naas_sdn.config import quotas, tunnel_mtu
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.trunk_rows import TrunkRow
@@ -17,6 +18,7 @@ from naas_sdn.service.bindings import Bindings
 from naas_sdn.service.contract import Resource
 from naas_sdn.service.default_rules import DefaultRules
 from naas_sdn.service.external_networks import External
+from naas_sdn.service.floating_ips import FloatingIps
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
@@ -57,6 +59,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "address_scopes": Shared(AddressScopes(), "address_scope", for_good=True),
         "rbac_policies": RbacPolicies(limits),
         "routers": Tagged(Routers(plugins, limits), RouterRow, "router"),
+        "floatingips": Tagged(FloatingIps(plugins, limits), FloatingIpRow, "floatingip"),
         "routes": Tagged(Routes(plugins, limits), RouteRow, "route"),
         "segments": Segments(plugins),
         "trunks": Tagged(Trunks(limits), TrunkRow, "trunk"),

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import NetworkRow
 from naas_sdn.errors import BadRequest, ExternalNetworkInUse, PolicyNotAuthorized
-from naas_sdn.service import grants
+from naas_sdn.service import floating_uses, grants
 from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
 
@@ -27,7 +28,11 @@ _POLICIES = select(RbacPolicyRow).where(RbacPolicyRow.object_id == bindparam("ne
 _EXTERNAL = select(RbacPolicyRow.object_id).distinct().where(
     RbacPolicyRow.object_id.in_(bindparam("ids", expanding=True)), RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL)
 
-_USER = select(RouterGatewayRow.router_id).where(RouterGatewayRow.network_id == bindparam("network_id")).limit(1)
+_USER = union_all(
+    select(literal("the gateway of router"), RouterGatewayRow.router_id).where(
+        RouterGatewayRow.network_id == bindparam("network_id")),
+    select(literal("floating IP"), FloatingIpRow.id).where(
+        FloatingIpRow.floating_network_id == bindparam("network_id"))).limit(1)
 
 
 def external(session: Session, ids: Iterable[str]) -> set[str]:
@@ -81,6 +86,8 @@ class External:
         return self._shown(session, [item])[0]
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
+        """With its floating addresses that stand for nothing. Who may not delete it deletes none of them either."""
+        floating_uses.drop_unused(session, identifier)
         self.resource.delete(session, context, identifier, parent)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
@@ -104,10 +111,10 @@ def _open(session: Session, item: Attributes) -> None:
 
 def _close(session: Session, item: Attributes, policies: Iterable[RbacPolicyRow]) -> None:
     """To single projects too. Raises ExternalNetworkInUse."""
-    user = session.scalar(_USER, {"network_id": item["id"]})
+    user = session.execute(_USER, {"network_id": item["id"]}).first()
     if user is not None:
         raise ExternalNetworkInUse(f"External network {item['id']} cannot be updated to be made non-external, since it "
-                                   f"has existing gateway ports, for example that of router {user}.")
+                                   f"has existing gateways or floating IPs, for example {user[0]} {user[1]}.")
     for policy in policies:
         session.delete(policy)
     grants.changed(session.get(NetworkRow, item["id"]))

@@ -12,7 +12,7 @@ from naas_sdn.db.rows import NetworkRow, PortRow, RouterRow, SubnetRow
 from naas_sdn.errors import BadRequest
 from naas_sdn.model.values import ROUTER_GATEWAY
 from naas_sdn.plugins.contract import Plugins
-from naas_sdn.service import addresses
+from naas_sdn.service import addresses, floating_uses
 from naas_sdn.service.contract import Attributes, Context
 from naas_sdn.service.external_networks import require_external
 from naas_sdn.service.networks import visible_network
@@ -61,9 +61,10 @@ def settle(session: Session, context: Context, plugins: Plugins, row: RouterRow,
 
 
 def drop(session: Session, plugins: Plugins, row: RouterRow) -> None:
-    """The gateway and its port."""
+    """The gateway and its port. Raises RouterExternalGatewayInUseByFloatingIp."""
     if row.gateway is None:
         return
+    floating_uses.require_unused_gateway(session, row)
     port = row.gateway.port
     row.gateway = None
     touch(row)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import (
@@ -52,8 +53,9 @@ def _shareable(row: Any, *users: InstrumentedAttribute[Any]) -> Shareable:
 
 
 SHAREABLE: Mapping[str, Shareable] = {
-    "network": Shareable(NetworkRow, {ACCESS_AS_SHARED: (PortRow.network_id,),
-                                      ACCESS_AS_EXTERNAL: (RouterGatewayRow.network_id,)}),
+    "network": Shareable(NetworkRow, {
+        ACCESS_AS_SHARED: (PortRow.network_id,),
+        ACCESS_AS_EXTERNAL: (RouterGatewayRow.network_id, FloatingIpRow.floating_network_id)}),
     "qos_policy": _shareable(QosPolicyRow, PortRow.qos_policy_id, NetworkRow.qos_policy_id),
     "subnetpool": _shareable(SubnetPoolRow, SubnetRow.subnetpool_id),
     "address_scope": _shareable(AddressScopeRow, SubnetPoolRow.address_scope_id),

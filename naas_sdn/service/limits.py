@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.quota_rows import QuotaRow
 from naas_sdn.db.rbac_rows import RbacPolicyRow
 from naas_sdn.db.rows import NetworkRow, PortRow, RouteRow, RouterRow, SubnetRow, VifRow
@@ -27,7 +28,8 @@ _ROWS: Mapping[str, Select[Any]] = {
     **{name: select(literal(1)).where(row.project_id == _PROJECT) for name, row in (
         ("network", NetworkRow), ("subnet", SubnetRow), ("port", PortRow), ("router", RouterRow),
         ("route", RouteRow), ("trunk", TrunkRow), ("security_group", SecurityGroupRow),
-        ("security_group_rule", SecurityGroupRuleRow), ("rbac_policy", RbacPolicyRow))},
+        ("security_group_rule", SecurityGroupRuleRow), ("rbac_policy", RbacPolicyRow),
+        ("floatingip", FloatingIpRow))},
     "vif": select(literal(1)).select_from(VifRow).join(PortRow, PortRow.id == VifRow.port_id).where(
         PortRow.project_id == _PROJECT),
 }

@@ -143,6 +143,9 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "add_router_interface": MEMBER, "remove_router_interface": MEMBER,
         "add_extraroutes": MEMBER, "remove_extraroutes": MEMBER,
     },
+    "floatingips": {
+        **_owned("floatingip", {"create:floating_ip_address": MANAGER}), **_tags("floatingip"),
+    },
     "vifs": {
         "create_vif": OPERATOR, "delete_vif": OPERATOR, **_tags("vif"),
         "attach_subnet": MEMBER, "attach_subnet:ip_address": ON_NETWORK, "detach_subnet": MEMBER,

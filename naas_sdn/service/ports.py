@@ -18,13 +18,14 @@ from naas_sdn.errors import (
     PortNotFound,
     ServicePortInUse,
 )
-from naas_sdn.model.values import DHCP_SERVICE
+from naas_sdn.model.values import DHCP_SERVICE, FLOATING_IP
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import (
     address_pairs,
     addresses,
     binding,
     dhcp_opts,
+    floating_uses,
     plugging,
     port_groups,
     statistics,
@@ -40,7 +41,7 @@ from naas_sdn.service.rows import READER, Sight, find_rows, standard, touch, vis
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
-OF_THE_CLOUD = (DHCP_SERVICE, "network:router")
+OF_THE_CLOUD = (DHCP_SERVICE, "network:router", FLOATING_IP)
 """How those device owners begin that the core acts upon."""
 OF_SERVICES = ("compute:", "baremetal:", "manila:")
 """How the device owners of ports begin that are deleted through their service only."""
@@ -147,9 +148,10 @@ class Ports:
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_port(session, context, identifier)
         require_owner(context, row, "delete_port")
-        if row.device_owner.startswith("network:router"):
+        if row.device_owner.startswith(("network:router", FLOATING_IP)):
             raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "
-                                   f"{row.device_owner}. Remove the router's interface instead.")
+                                   f"{row.device_owner}. Remove the router's interface or gateway, or the floating IP, "
+                                   f"instead.")
         if row.device_owner.startswith(OF_SERVICES) and not context.through_service:
             raise PolicyNotAuthorized(f"delete_port is disallowed by policy: port {row.id} has device owner "
                                       f"{row.device_owner}; its service deletes it.")
@@ -293,6 +295,7 @@ def remove(session: Session, plugins: Plugins, row: PortRow) -> None:
     """The port, its addresses, its VIF and its counters; a freed gateway address may end a service address."""
     subnets = addresses.subnets_of(session, [row]) if plugins.has_l3 else []
     session.execute(delete(CounterRow).where(CounterRow.port_id == row.id))
+    floating_uses.disassociate(session, row.id)
     session.delete(row)
     session.flush()
     for subnet in subnets:

@@ -21,7 +21,7 @@ from naas_sdn.errors import (
 )
 from naas_sdn.model.values import ROUTER_INTERFACE
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import addresses, extra_routes, gateways, zones
+from naas_sdn.service import addresses, extra_routes, floating_uses, gateways, zones
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
@@ -139,6 +139,7 @@ class Routers:
             raise (RouterInterfaceNotFoundForSubnet(str(subnet_id)) if port_id is None
                    else RouterInterfaceNotFound(str(port_id)))
         extra_routes.require_unused(row, found)
+        floating_uses.require_unused_interface(session, row, found.subnet)
         port, subnet = found.port, found.subnet
         self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": subnet.id}))
         row.interfaces.remove(found)

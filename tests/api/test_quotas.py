@@ -56,7 +56,7 @@ def test_details_count_what_there_is(wire: Wire) -> None:
     details = wire.ask("GET", "quotas/alice/details").body["quota"]
     assert {name: detail["used"] for name, detail in details.items()} == {
         "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "trunk": 0, "security_group": 1,
-        "security_group_rule": 4, "rbac_policy": 0}
+        "security_group_rule": 4, "rbac_policy": 0, "floatingip": 0}
     assert details["port"] == {"limit": 500, "used": 2, "reserved": 0}
 
 

@@ -56,10 +56,10 @@ def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
 
 
 def test_deleting_a_plugged_port(wire: Wire) -> None:
-    """The port with all that is its own, whether a trunk has it, its subnet; five tables, the journal and tags; who has
-    the gateway's address."""
+    """The port with all that is its own, whether a trunk has it, its subnet, its floating addresses; five tables, the
+    journal and tags; who has the gateway's address."""
     network = wire.network()
     port = wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")["port_id"]
     with statements() as heard:
         assert wire.ask("DELETE", f"ports/{port}", who="admin").status == 204
-    assert len(heard) == AUTHENTICATION + 11, heard
+    assert len(heard) == AUTHENTICATION + 12, heard

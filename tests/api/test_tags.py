@@ -11,10 +11,10 @@ from tests.api.test_statements import AUTHENTICATION, statements
 from tests.api.wire import GONE, Wire
 
 TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks", "security_groups",
-          "security_group_rules")
+          "security_group_rules", "floatingips")
 MISSING = dict(zip(TAGGED, ("NetworkNotFound", "SubnetNotFound", "PortNotFound", "RouterNotFound", "VifNotFound",
                             "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound", "SecurityGroupNotFound",
-                            "SecurityGroupRuleNotFound"), strict=True))
+                            "SecurityGroupRuleNotFound", "FloatingIPNotFound"), strict=True))
 
 
 def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
@@ -29,6 +29,9 @@ def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
         group = wire.make("security_groups")["id"]
         return [wire.make(collection, security_group_id=group, direction="ingress", protocol=index)["id"]
                 for index in range(number)]
+    if collection == "floatingips":
+        network = wire.network("192.0.2.0/24", "admin", router__external=True)["id"]
+        return [wire.make("floatingips", floating_network_id=network)["id"] for _ in range(number)]
     if collection not in ("ports", "vifs", "trunks"):
         who = "manager" if collection == "qos/policies" else "alice"
         return [wire.make(collection, who)["id"] for _ in range(number)]

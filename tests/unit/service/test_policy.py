@@ -80,11 +80,12 @@ PORT_MEMBERS = [*MEMBERS, "service"]
 ON_NETWORK = ["admin", "network", "service"]
 EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     tuple(f"{verb}_{member}" for verb in ("create", "update", "delete") for member in (
-        "network", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route", "trunk",
-        "security_group")): MEMBERS,
+        "network", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "floatingip", "route",
+        "trunk", "security_group")): MEMBERS,
     tuple(f"{verb}_{member}:tags" for verb in ("create", "update", "delete") for member in (
-        "network", "subnet", "subnetpool", "router", "route", "trunk", "security_group", "security_group_rule", "vif",
-        "policy")): MEMBERS,
+        "network", "subnet", "subnetpool", "router", "floatingip", "route", "trunk", "security_group",
+        "security_group_rule", "vif", "policy")): MEMBERS,
+    ("create_floatingip:floating_ip_address",): ["admin", "manager"],
     ("add_prefixes", "remove_prefixes", "onboard_network_subnets", "add_addresses", "remove_addresses",
      "add_router_interface", "remove_router_interface", "add_extraroutes", "remove_extraroutes", "attach_subnet",
      "detach_subnet", "add_subports", "remove_subports", "create_network:port_security_enabled",
