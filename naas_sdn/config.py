@@ -74,6 +74,13 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                    help="Packets a second of one switch that its own responders (ARP, echo) may answer."),
     ],
     "network": [
+        cfg.ListOpt("flat_networks", default=[],
+                    help="Physical networks that operators may make an untagged network of."),
+        cfg.ListOpt("network_vlan_ranges", default=[],
+                    help="Physical networks with VLANs, as NAME, or as NAME:FIRST:LAST with VLANs that are given to "
+                         "networks made without a number."),
+        cfg.ListOpt("physical_network_mtus", default=[],
+                    help="MTUs of physical networks, as NAME:MTU; others have underlay_mtu."),
         cfg.IntOpt("underlay_mtu", default=1500, min=576, help="MTU of the network between the hypervisors."),
         cfg.IntOpt("dhcp_lease", default=86400, min=60, help="DHCP lease time in seconds."),
         cfg.StrOpt("dns_domain", default="cloud.internal", help="Domain name handed out by DHCP."),

@@ -369,6 +369,22 @@ class RouterInterfaceInUseByFloatingIP(Conflict):
     pass
 
 
+class FlatNetworkInUse(Conflict):
+    pass
+
+
+class VlanIdInUse(Conflict):
+    pass
+
+
+class TunnelIdInUse(Conflict):
+    pass
+
+
+class NoNetworkAvailable(Conflict):
+    pass
+
+
 class SubnetInUse(Conflict):
     pass
 

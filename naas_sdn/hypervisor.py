@@ -53,6 +53,8 @@ class Setup:
     local_ip: bool = False
     inactivity_probe: int = 5000
     tls: Tls | None = None
+    uplinks: Mapping[str, str] = field(default_factory=dict)
+    """{physical network: interface}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class State:
     tunnel_bridge: str | None = None
     controllers: tuple[Mapping[str, Any], ...] = ()
     tls: Tls | None = None
+    bridges: Mapping[str, str] = field(default_factory=dict)
+    """Of which bridge each interface of `Setup.uplinks` is a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ def _check(setup: Setup) -> None:
     for device in (setup.bridge, setup.tunnel):
         if not DEVICE.fullmatch(device):
             raise ConfigurationError(f"{device!r} is not an interface name: at most 15 letters, digits, '._-'.")
+    if clash := {setup.bridge, setup.tunnel} & set(setup.uplinks.values()):
+        raise ConfigurationError(f"{clash.pop()} is the bridge or the tunnel, and no uplink to a physical network.")
     if setup.datapath_type not in ("system", "netdev"):
         raise ConfigurationError(f"Datapath type {setup.datapath_type!r} is neither system nor netdev.")
     if not 0 < setup.tunnel_port < 65536:
@@ -135,8 +141,12 @@ def plan(setup: Setup, state: State) -> list[Step]:
         raise ConfigurationError(f"Open vSwitch cannot make interface {setup.tunnel}: {state.tunnel['error']}.")
     if any(target.startswith("ssl:") for target in setup.controllers) and not (setup.tls or state.tls):
         raise ConfigurationError("An ssl: controller needs a key, a certificate and a CA certificate.")
-    return [*_bridge_steps(setup, state), _tunnel_step(setup, state), *_tls_steps(setup, state),
-            _controller_step(setup, state)]
+    for interface, bridge in state.bridges.items():
+        if bridge != setup.bridge:
+            raise ConfigurationError(f"Interface {interface} is a port of bridge {bridge}, not of {setup.bridge}: "
+                                     f"remove it there, or choose another uplink.")
+    return [*_bridge_steps(setup, state), _tunnel_step(setup, state), *_uplink_steps(setup, state),
+            *_tls_steps(setup, state), _controller_step(setup, state)]
 
 
 def _bridge_steps(setup: Setup, state: State) -> Iterator[Step]:
@@ -164,6 +174,12 @@ def _tunnel_step(setup: Setup, state: State) -> Step:
     column = "options={" + ",".join(f'"{key}"="{value}"' for key, value in options.items()) + "}"
     return Step(text, ("--may-exist", "add-port", setup.bridge, setup.tunnel, "--",
                        "set", "Interface", setup.tunnel, "type=vxlan", column))
+
+
+def _uplink_steps(setup: Setup, state: State) -> Iterator[Step]:
+    for name, interface in setup.uplinks.items():
+        yield Step(f"uplink {interface} to physical network {name}",
+                   () if interface in state.bridges else ("add-port", setup.bridge, interface))
 
 
 def _tls_steps(setup: Setup, state: State) -> Iterator[Step]:
@@ -212,10 +228,11 @@ def read_state(setup: Setup, database: str | None = None) -> State:
     tls = _rows(database, "SSL", "private_key,certificate,ca_cert")
     ours = next((row for row in bridge if row["name"] == setup.bridge), None)
     tunnel = next((row for row in interfaces if row["name"] == setup.tunnel), None)
-    port = next((row["_uuid"] for row in ports if row["name"] == setup.tunnel), None)
+    named = {row["_uuid"]: row["name"] for row in ports}
+    bridges = {named[port]: row["name"] for row in bridge for port in _many(row["ports"]) if port in named}
     return State(
-        bridge=ours, tunnel=tunnel,
-        tunnel_bridge=next((row["name"] for row in bridge if port and port in _many(row["ports"])), None),
+        bridge=ours, tunnel=tunnel, tunnel_bridge=bridges.get(setup.tunnel),
+        bridges={name: bridges[name] for name in setup.uplinks.values() if name in bridges},
         controllers=tuple(row for row in controllers if ours and row["_uuid"] in _many(ours["controller"])),
         tls=Tls(tls[0]["private_key"], tls[0]["certificate"], tls[0]["ca_cert"]) if tls else None,
     )

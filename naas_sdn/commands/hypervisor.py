@@ -7,12 +7,17 @@ from naas_sdn.commands.options import configured, open_database
 from naas_sdn.commands.prepare import prepare
 from naas_sdn.config import ConfigOpts
 from naas_sdn.db import status
+from naas_sdn.model.physical import uplinks as parsed
 from naas_sdn.service import hypervisors
+from naas_sdn.service.uplinks import connect
+
+PHYSICAL = click.option("--physical-network", "physical", multiple=True, metavar="NAME:INTERFACE",
+                        help="A physical network, and the interface that it is behind; may be given several times.")
 
 
 @click.group()
 def hypervisor() -> None:
-    """Hypervisors: add, list, show, remove, prepare."""
+    """Hypervisors: add, uplinks, list, show, remove, prepare."""
 
 
 hypervisor.add_command(prepare)
@@ -25,12 +30,25 @@ hypervisor.add_command(prepare)
 @click.option("--vtep", required=True, help="IPv4 address of its tunnel end.")
 @click.option("--certificate", help="Common name of its TLS certificate, if it is not NAME.")
 @click.option("--availability-zone", default="nova", show_default=True, help="Of the machines there.")
+@PHYSICAL
 def add(conf: ConfigOpts, name: str, datapath_id: str, vtep: str, certificate: str | None,  # noqa: PLR0917
-        availability_zone: str) -> None:
+        availability_zone: str, physical: tuple[str, ...]) -> None:
     """Register a hypervisor."""
-    row = open_database(conf).transact(
-        lambda session: hypervisors.register(session, name, datapath_id, vtep, certificate, availability_zone))
+    uplinks = parsed(physical)
+    row = open_database(conf).transact(lambda session: hypervisors.register(
+        session, name, datapath_id, vtep, certificate, availability_zone, uplinks))
     click.echo(f"{row.name}: datapath ID {row.datapath_id}, VTEP {row.vtep}")
+
+
+@hypervisor.command()
+@configured
+@click.argument("name")
+@PHYSICAL
+def uplinks(conf: ConfigOpts, name: str, physical: tuple[str, ...]) -> None:
+    """Give a hypervisor these uplinks and no others."""
+    wanted = parsed(physical)
+    open_database(conf).transact(lambda session: connect(session, hypervisors.by_name(session, name), wanted))
+    click.echo(f"{name}: {', '.join(physical) or 'no uplinks'}")
 
 
 @hypervisor.command("list")

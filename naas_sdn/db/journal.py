@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 from naas_sdn.db.rows import (
     AllocationRow,
     HypervisorRow,
+    HypervisorUplinkRow,
     JournalRow,
     NetworkRow,
     PortRow,
@@ -30,6 +31,7 @@ from naas_sdn.db.rows import (
     TunnelKeyRow,
     VifRow,
 )
+from naas_sdn.model.store import uplink_id
 
 UNSEEN = frozenset((
     "name", "description", "created_at", "updated_at", "revision_number", "next_number", "is_default",
@@ -77,6 +79,8 @@ def subject(row: Row) -> tuple[str, str] | None:
             return "vif", row.port_id
         case HypervisorRow():
             return "hypervisor", row.name
+        case HypervisorUplinkRow():
+            return "uplink", uplink_id(row.host, row.physical_network)
         case RouterRow():
             return "router", row.id
         case RouterInterfaceRow():

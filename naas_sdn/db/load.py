@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 from naas_sdn.db.rows import (
     AllocationRow,
     HypervisorRow,
+    HypervisorUplinkRow,
     NetworkRow,
     PortRow,
     QosPolicyRow,
@@ -22,7 +23,7 @@ from naas_sdn.db.rows import (
     VifRow,
 )
 from naas_sdn.model import dhcp
-from naas_sdn.model.store import Key
+from naas_sdn.model.store import Key, uplink_id
 from naas_sdn.model.values import (
     Address,
     AddressPair,
@@ -37,6 +38,7 @@ from naas_sdn.model.values import (
     Route,
     Router,
     Subnet,
+    Uplink,
 )
 
 LARGEST_RATE = 2**32 - 1
@@ -59,8 +61,9 @@ def mac_of(number: int) -> str:
     return number.to_bytes(6).hex(":")
 
 
-def network(row: NetworkRow, key: int) -> Network:
-    return Network(row.id, key, row.mtu, row.admin_state_up, row.isolated, row.qos_policy_id)
+def network(row: NetworkRow, wire: TunnelKeyRow) -> Network:
+    return Network(row.id, wire.key, row.mtu, row.admin_state_up, row.isolated, row.qos_policy_id,
+                   wire.physical_network, wire.vlan or None)
 
 
 def subnet(row: SubnetRow) -> Subnet:
@@ -177,9 +180,17 @@ def _hypervisors(session: Session, ids: Ids) -> Facts:
 
 
 def _networks(session: Session, ids: Ids) -> Facts:
-    keyed = select(NetworkRow, TunnelKeyRow.key).join(TunnelKeyRow, TunnelKeyRow.network_id == NetworkRow.id)
-    for row, key in session.execute(keyed.where(_among(NetworkRow.id, ids))):
-        yield row.id, network(row, key)
+    keyed = select(NetworkRow, TunnelKeyRow).join(TunnelKeyRow, TunnelKeyRow.network_id == NetworkRow.id)
+    for row, wire in session.execute(keyed.where(_among(NetworkRow.id, ids))):
+        yield row.id, network(row, wire)
+
+
+def _uplinks(session: Session, ids: Ids) -> Facts:
+    hosts = None if ids is None else {host for host, _, _ in (identifier.partition(" ") for identifier in ids)}
+    for row in session.scalars(select(HypervisorUplinkRow).where(_among(HypervisorUplinkRow.host, hosts))):
+        identifier = uplink_id(row.host, row.physical_network)
+        if ids is None or identifier in ids:
+            yield identifier, Uplink(row.host, row.physical_network, row.interface)
 
 
 def _subnets(session: Session, ids: Ids) -> Facts:
@@ -220,7 +231,7 @@ def _qos_policies(session: Session, ids: Ids) -> Facts:
 
 
 READERS: Mapping[str, Callable[[Session, Ids], Facts]] = {
-    "hypervisor": _hypervisors, "network": _networks, "subnet": _subnets, "port": _ports, "vif": _vifs,
-    "router": _routers, "route": _routes, "qos_policy": _qos_policies,
+    "hypervisor": _hypervisors, "uplink": _uplinks, "network": _networks, "subnet": _subnets, "port": _ports,
+    "vif": _vifs, "router": _routers, "route": _routes, "qos_policy": _qos_policies,
 }
 """By kind of fact, what others refer to first."""

@@ -60,11 +60,17 @@ class NetworkRow(Owned):
 
 
 class TunnelKeyRow(Row):
-    """The OpenFlow L2 plugin's: the 24-bit tunnel key of each network."""
+    """The OpenFlow L2 plugin's: the 24-bit tunnel key of each network, and where it is if not in tunnels.
+
+    `vlan` on a physical network; 0: untagged there.
+    """
 
     __tablename__ = "openflow_networks"
+    __table_args__ = (Index("ix_openflow_networks_vlan", "physical_network", "vlan", unique=True),)
     network_id: Mapped[str] = mapped_column(ForeignKey("networks.id", ondelete="CASCADE"), primary_key=True)
     key: Mapped[int] = mapped_column(unique=True)
+    physical_network: Mapped[str | None] = mapped_column(String(64))
+    vlan: Mapped[int | None]
 
 
 class SubnetRow(Owned):
@@ -185,6 +191,18 @@ class HypervisorRow(Row):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     agent: Mapped[AgentRow | None] = relationship(back_populates="hypervisor", cascade="all, delete-orphan")
+    uplinks: Mapped[list[HypervisorUplinkRow]] = relationship(
+        cascade="all, delete-orphan", order_by="HypervisorUplinkRow.physical_network")
+
+
+class HypervisorUplinkRow(Row):
+    """The interface of a hypervisor that a physical network is behind."""
+
+    __tablename__ = "hypervisor_uplinks"
+    __table_args__ = (UniqueConstraint("host", "interface"),)
+    host: Mapped[str] = mapped_column(ForeignKey("hypervisors.name", ondelete="CASCADE"), primary_key=True)
+    physical_network: Mapped[str] = mapped_column(String(64), primary_key=True)
+    interface: Mapped[str] = mapped_column(String(15))
 
 
 class RouterRow(Owned):

@@ -69,6 +69,10 @@ class L2Plugin(Plugin):
     kind = "l2"
     serves = "Networks and ports"
 
+    def largest_mtu(self, wire: Mapping[str, Any]) -> int:
+        """Of a network with these provider attributes, as *check* is given them or *extend* shows them."""
+        raise self.missing()
+
 
 class L3Plugin(Plugin):
     kind = "l3"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 from oslo_config import cfg
-from sqlalchemy import func as sql
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,16 +21,15 @@ from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
 from naas_sdn.config import tunnel_mtu
-from naas_sdn.db.rows import TunnelKeyRow
-from naas_sdn.errors import InvalidInput, NetworkInUse
+from naas_sdn.db.rows import SubnetRow, TunnelKeyRow
+from naas_sdn.errors import InvalidInput, NotImplementedByPlugin
+from naas_sdn.model.physical import physical_networks
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
+from naas_sdn.plugins import segments
 from naas_sdn.plugins.contract import Change, IpConfigPlugin, L2Plugin, L3Plugin, Plugin
 
 Intake = Callable[[Iterable[tuple[Key, Fact | None]]], None]
-
-LARGEST_KEY = (1 << 24) - 1
-"""A VXLAN network identifier has 24 bits (RFC 7348 section 5)."""
 
 
 class OpenFlow(Plugin):
@@ -67,9 +65,13 @@ class OpenFlow(Plugin):
 
 
 class OpenFlowL2(OpenFlow, L2Plugin):
-    """Networks isolated by tunnel key."""
+    """Networks isolated by tunnel key, or by VLAN on physical networks."""
 
-    wants = frozenset(("network", "port", "vif", "hypervisor", "qos_policy"))
+    wants = frozenset(("network", "port", "vif", "hypervisor", "uplink", "qos_policy"))
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__(conf)
+        self._physical = physical_networks(conf)
 
     def apps(self) -> list[App]:
         options = self._conf.openflow
@@ -77,29 +79,20 @@ class OpenFlowL2(OpenFlow, L2Plugin):
                 Qos(options.slowpath_rate), Accounting()]
 
     def check(self, session: Session, change: Change) -> None:
-        """A network gets its tunnel key with its row."""
+        """A network gets its place on the wire with its row."""
         if (change.operation, change.kind) == ("create", "network"):
-            session.add(TunnelKeyRow(network_id=change.id, key=self._free_key(session)))
+            session.add(segments.segment(session, change.id, change.attributes, self._physical))
+
+    def largest_mtu(self, wire: Mapping[str, Any]) -> int:
+        if wire.get("provider:network_type") in ("flat", "vlan"):
+            return self._physical.mtu(wire.get("provider:physical_network"))
+        return tunnel_mtu(self._conf)
 
     def extend(self, session: Session, kind: str, ids: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
         if kind != "network":
             return {}
         rows = session.scalars(select(TunnelKeyRow).where(TunnelKeyRow.network_id.in_(list(ids))))
-        return {row.network_id: {"provider:network_type": "vxlan", "provider:physical_network": None,
-                                 "provider:segmentation_id": row.key} for row in rows}
-
-    @staticmethod
-    def _free_key(session: Session) -> int:
-        """One above the highest while there is one, so that a freed key rests; then the lowest gap."""
-        highest = session.scalar(select(sql.max(TunnelKeyRow.key))) or 0
-        if highest < LARGEST_KEY:
-            return highest + 1
-        following = TunnelKeyRow.key + 1
-        used = select(TunnelKeyRow.key)
-        gap = session.scalar(select(sql.min(following)).where(following.not_in(used), following <= LARGEST_KEY))
-        if gap is None:
-            raise NetworkInUse("All 16,777,215 tunnel keys are in use; delete a network first.")
-        return gap
+        return {row.network_id: segments.shown(row) for row in rows}
 
 
 class OpenFlowL3(OpenFlow, L3Plugin):
@@ -114,6 +107,19 @@ class OpenFlowL3(OpenFlow, L3Plugin):
         if change.kind == "subnet" and change.attributes.get("ip_version") == 6:
             raise InvalidInput("Invalid input for ip_version: the L3 plugin 'openflow' routes IPv4; "
                                "IPv6 subnets are not supported.")
+        routed = {"create route": ("source_subnet_id", "destination_subnet_id"), "update router": ("subnet_id",)}
+        for name in routed.get(f"{change.operation} {change.kind}", ()):
+            if name in change.attributes:
+                _require_tunnelled(session, change.attributes[name])
+
+
+def _require_tunnelled(session: Session, subnet_id: str) -> None:
+    """Raises NotImplementedByPlugin for a subnet of a provider network."""
+    subnet = session.get(SubnetRow, subnet_id)
+    wire = session.get(TunnelKeyRow, subnet.network_id) if subnet is not None else None
+    if wire is not None and wire.physical_network is not None:
+        raise NotImplementedByPlugin(f"Subnet {subnet_id} is on physical network {wire.physical_network}, whose own "
+                                     f"gateways route; the L3 plugin 'openflow' routes between networks in tunnels.")
 
 
 class Dhcp(OpenFlow, IpConfigPlugin):

@@ -158,9 +158,9 @@ COLLECTIONS = (
         A("port_security_enabled", boolean, "CU", True),
         A("qos_policy_id", nullable(uuid), "CUF", None),
         A("isolated", boolean, "CUF", False),
-        A("provider:network_type", TEXT, "F"),
-        A("provider:physical_network", nullable(TEXT)),
-        A("provider:segmentation_id", integer(1, (1 << 24) - 1), "F"),
+        A("provider:network_type", nullable(TEXT), "CF"),
+        A("provider:physical_network", nullable(TEXT), "CF"),
+        A("provider:segmentation_id", nullable(integer(1, (1 << 24) - 1)), "CF"),
         A("availability_zone_hints", list_of(TEXT), "C"), A("availability_zones", list_of(TEXT)),
         A("ipv4_address_scope", nullable(TEXT)), A("ipv6_address_scope", nullable(TEXT)), A("l2_adjacency", boolean),
         *TIMES,
@@ -342,6 +342,7 @@ COLLECTIONS = (
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
         A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", nullable(TEXT)),
+        A("physical_networks", free_record),
         A("created_at", TEXT), A("updated_at", TEXT),
     )),
     Collection("agents", "agent", (

@@ -12,12 +12,13 @@ from naas_sdn.errors import AgentNotFound, PolicyNotAuthorized
 from naas_sdn.service.access import require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import find_rows
+from naas_sdn.service.uplinks import mappings
 
 FIXED = {"agent_type": "Open vSwitch agent", "binary": "neutron-openvswitch-agent", "topic": "N/A"}
 """What is the same of all of them."""
 
 OF_HYPERVISOR = {"alive": HypervisorRow.alive, "availability_zone": HypervisorRow.availability_zone}
-WHOLE = joinedload(AgentRow.hypervisor)
+WHOLE = joinedload(AgentRow.hypervisor).selectinload(HypervisorRow.uplinks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Agents:
         return {
             **FIXED, "id": row.id, "host": row.host, "admin_state_up": row.admin_state_up, "alive": alive,
             "availability_zone": row.hypervisor.availability_zone, "description": row.description,
-            "configurations": {"bridge_mappings": {}, "datapath_type": self.datapath_type,
+            "configurations": {"bridge_mappings": mappings(row.hypervisor.uplinks), "datapath_type": self.datapath_type,
                                "integration_bridge": self.bridge, "tunnel_types": ["vxlan"],
                                "tunneling_ip": row.hypervisor.vtep},
             "created_at": _time(row.created_at), "started_at": _time(row.started_at or row.created_at),

@@ -1,15 +1,16 @@
 """Where a port is bound, and what the compute service there is told of its interface."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from naas_sdn.db.rows import HypervisorRow, PortBindingRow, PortRow
+from naas_sdn.db.rows import PortBindingRow, PortRow
 from naas_sdn.errors import PortInUse
 from naas_sdn.service.plugging import BRIDGE, VNIC_TYPE
+from naas_sdn.service.uplinks import Place
 
 UNBOUND: Mapping[str, Any] = {"vif_type": "unbound", "vif_details": {}}
 
@@ -20,17 +21,11 @@ def vif_details(bridge: str = BRIDGE, datapath_type: str = "system") -> dict[str
             "datapath_type": datapath_type, "bridge_name": bridge, "bound_drivers": {"0": "openvswitch"}}
 
 
-def registered(session: Session, hosts: Iterable[str]) -> set[str]:
-    """Those of these hosts that are hypervisors."""
-    hosts = set(hosts) - {""}
-    return set(session.scalars(select(HypervisorRow.name).where(HypervisorRow.name.in_(hosts)))) if hosts else set()
-
-
-def vif_of(host: str, vnic_type: str, hypervisors: Collection[str], details: dict[str, Any]) -> Mapping[str, Any]:
-    """`vif_type` and `vif_details` of a port bound to `host`, which can be one of `hypervisors` only."""
-    if not host:
+def vif_of(place: Place, vnic_type: str, reached: Collection[Place], details: dict[str, Any]) -> Mapping[str, Any]:
+    """`vif_type` and `vif_details` of a port bound to a host, which can be one of `reached` with its network only."""
+    if not place[0]:
         return UNBOUND
-    if host not in hypervisors or vnic_type != VNIC_TYPE:
+    if place not in reached or vnic_type != VNIC_TYPE:
         return {"vif_type": "binding_failed", "vif_details": {}}
     return {"vif_type": "ovs", "vif_details": details}
 

@@ -21,7 +21,7 @@ from naas_sdn.errors import (
     PortBindingNotFound,
 )
 from naas_sdn.plugins.contract import Change, Plugins
-from naas_sdn.service import binding
+from naas_sdn.service import binding, uplinks
 from naas_sdn.service.access import require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.ports import visible_port
@@ -53,15 +53,17 @@ class Bindings:
         host, vnic_type = attributes["host"], attributes["vnic_type"]
         if host == port.host_id or _row(session, port, host) is not None:
             raise PortBindingAlreadyExists(f"Binding for port {port.id} on host {host} already exists.")
-        hypervisors = binding.registered(session, [host])
-        if binding.vif_of(host, vnic_type, hypervisors, self.vif_details)["vif_type"] == "binding_failed":
+        reached = uplinks.reached(session, [(host, port.network_id)])
+        if binding.vif_of((host, port.network_id), vnic_type, reached,
+                          self.vif_details)["vif_type"] == "binding_failed":
             raise PortBindingError(f"Binding for port {port.id} on host {host} could not be created: it is no "
-                                   f"registered hypervisor, or {vnic_type} is not what its switch has.")
+                                   f"registered hypervisor, has no uplink to the port's physical network, or "
+                                   f"{vnic_type} is not what its switch has.")
         row = PortBindingRow(port_id=port.id, host=host, vnic_type=vnic_type, profile=attributes.get("profile", {}),
                              bound=True)
         session.add(row)
         session.flush()
-        return self._inactive(row, hypervisors)
+        return self._inactive(port, row, reached)
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -79,11 +81,11 @@ class Bindings:
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
         port = visible_port(session, context, parent["port_id"])
         if context.may("get_port_binding") and identifier == port.host_id:
-            return self._active(port, binding.registered(session, [identifier]))
+            return self._active(port, uplinks.reached(session, [(identifier, port.network_id)]))
         row = _row(session, port, identifier) if context.may("get_port_binding") else None
         if row is None:
             raise PortBindingNotFound(f"of port {port.id} on host {identifier}")
-        return self._inactive(row, binding.registered(session, [identifier]))
+        return self._inactive(port, row, uplinks.reached(session, [(identifier, port.network_id)]))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """The active one first."""
@@ -92,9 +94,10 @@ class Bindings:
             return []
         rows = list(session.scalars(select(PortBindingRow).where(
             PortBindingRow.port_id == port.id, PortBindingRow.host != port.host_id).order_by(PortBindingRow.host)))
-        hypervisors = binding.registered(session, [port.host_id, *(row.host for row in rows)])
-        found = [self._active(port, hypervisors)] if port.host_id else []
-        found += [self._inactive(row, hypervisors) for row in rows]
+        reached = uplinks.reached(session, [(host, port.network_id) for host in (port.host_id, *(
+            row.host for row in rows))])
+        found = [self._active(port, reached)] if port.host_id else []
+        found += [self._inactive(port, row, reached) for row in rows]
         wanted = [item for item in found if all(item[name] in values for name, values in query.filters.items())]
         return wanted[:query.limit]
 
@@ -112,7 +115,7 @@ class Bindings:
                                          profile=port.profile, bound=False))
         port.profile, port.vnic_type = row.profile, row.vnic_type
         self._move(session, port, identifier)
-        return self._active(port, binding.registered(session, [identifier]))
+        return self._active(port, uplinks.reached(session, [(identifier, port.network_id)]))
 
     @staticmethod
     def _move(session: Session, port: PortRow, host: str) -> None:
@@ -120,12 +123,13 @@ class Bindings:
         touch(port)
         session.flush()
 
-    def _active(self, port: PortRow, hypervisors: set[str]) -> Attributes:
+    def _active(self, port: PortRow, reached: set[uplinks.Place]) -> Attributes:
         return {"host": port.host_id, "vnic_type": port.vnic_type, "status": ACTIVE, "profile": port.profile,
-                **binding.vif_of(port.host_id, port.vnic_type, hypervisors, self.vif_details)}
+                **binding.vif_of((port.host_id, port.network_id), port.vnic_type, reached, self.vif_details)}
 
-    def _inactive(self, row: PortBindingRow, hypervisors: set[str]) -> Attributes:
-        vif = binding.vif_of(row.host, row.vnic_type, hypervisors, self.vif_details) if row.bound else binding.UNBOUND
+    def _inactive(self, port: PortRow, row: PortBindingRow, reached: set[uplinks.Place]) -> Attributes:
+        vif = (binding.vif_of((row.host, port.network_id), row.vnic_type, reached, self.vif_details) if row.bound
+               else binding.UNBOUND)
         return {"host": row.host, "vnic_type": row.vnic_type, "status": INACTIVE, "profile": row.profile, **vif}
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from naas_sdn.config import quotas, tunnel_mtu
+from naas_sdn.config import quotas
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
@@ -49,8 +49,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     return {
-        "networks": Tagged(Shared(External(Networks(plugins, tunnel_mtu(conf), limits)), "network"), NetworkRow,
-                           "network"),
+        "networks": Tagged(Shared(External(Networks(plugins, limits)), "network"), NetworkRow, "network"),
         "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow, "port"),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow, "vif"),

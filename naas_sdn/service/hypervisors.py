@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db.rows import AgentRow, HypervisorRow, VifRow
 from naas_sdn.errors import (
@@ -19,18 +19,23 @@ from naas_sdn.errors import (
 from naas_sdn.model import identity
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.rows import find_rows, new_key
+from naas_sdn.service.uplinks import connect, mappings
 
 
 class HypervisorExists(Conflict):
     """Name, datapath ID, VTEP or certificate belongs to another."""
 
 
+NONE: Mapping[str, str] = {}
 ZONE = re.compile(r"[^\s,\x00-\x1f\x7f]{1,64}")
 
 
 def register(session: Session, name: str, datapath_id: str, vtep: str, certificate: str | None,  # noqa: PLR0917
-             zone: str = "nova") -> HypervisorRow:
-    """Add one; `datapath_id` in hexadecimal. Raises InvalidInput or HypervisorExists."""
+             zone: str = "nova", uplinks: Mapping[str, str] = NONE) -> HypervisorRow:
+    """Add one; `datapath_id` in hexadecimal, `uplinks` as {physical network: interface}.
+
+    Raises InvalidInput or HypervisorExists.
+    """
     name, address = identity.host_name(name), identity.vtep(vtep)
     if not ZONE.fullmatch(zone):
         raise InvalidInput(f"Invalid input for availability zone: {zone!r} is not 1 to 64 printable characters without "
@@ -47,6 +52,8 @@ def register(session: Session, name: str, datapath_id: str, vtep: str, certifica
                         key=new_key(session), availability_zone=zone, agent=AgentRow())
     session.add(row)
     session.flush()
+    if uplinks:
+        connect(session, row, uplinks)
     return row
 
 
@@ -75,6 +82,7 @@ def by_name(session: Session, name: str) -> HypervisorRow:
 def show(row: HypervisorRow) -> Attributes:
     return {"id": row.id, "name": row.name, "datapath_id": row.datapath_id, "vtep": row.vtep,
             "certificate": row.certificate, "alive": row.alive, "availability_zone": row.availability_zone,
+            "physical_networks": mappings(row.uplinks),
             "created_at": row.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
             "updated_at": row.updated_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
@@ -106,4 +114,5 @@ class Hypervisors:
         if not context.may("get_hypervisor"):
             return []
         return [show(row) for row in
-                find_rows(session, context, HypervisorRow, query, HypervisorNotFound, clause=None)]
+                find_rows(session, context, HypervisorRow, query, HypervisorNotFound, clause=None,
+                          options=[selectinload(HypervisorRow.uplinks)])]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
 from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
+from naas_sdn.db.segment_queries import networks_with
 from naas_sdn.db.segment_rows import SegmentRow
 from naas_sdn.errors import (
     InvalidInput,
@@ -25,7 +26,7 @@ from naas_sdn.service.external_networks import EXTERNAL
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.qos import visible_policy
-from naas_sdn.service.rows import any_of, change, find_rows, standard, visible
+from naas_sdn.service.rows import change, find_rows, standard, visible
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_enabled", "isolated",
@@ -43,10 +44,7 @@ def visible_network(session: Session, context: Context, identifier: str) -> Netw
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """`largest_mtu` is what fits into the tunnel."""
-
     plugins: Plugins
-    largest_mtu: int
     limits: Limits
 
     @property
@@ -60,7 +58,8 @@ class Networks:
         self._policy(session, context, attributes)
         hints = attributes.get("availability_zone_hints", [])
         zones.require(session, hints)
-        row = NetworkRow(id=new_id(), project_id=attributes["project_id"], mtu=self._mtu(attributes.get("mtu", 0)),
+        row = NetworkRow(id=new_id(), project_id=attributes["project_id"],
+                         mtu=_mtu(attributes.get("mtu", 0), self.plugins.l2.largest_mtu(attributes)),
                          availability_zone_hints=hints,
                          **{name: attributes[name] for name in CHANGEABLE if name in attributes and name != "mtu"})
         session.add_all((row, SegmentRow(network_id=row.id)))
@@ -76,7 +75,8 @@ class Networks:
             "isolated": row.isolated, "port_security_enabled": row.port_security_enabled})
         self._policy(session, context, attributes)
         if "mtu" in attributes:
-            attributes = {**attributes, "mtu": self._mtu(attributes["mtu"])}
+            wire = self.plugins.l2.extend(session, "network", [row.id]).get(row.id, {})
+            attributes = {**attributes, "mtu": _mtu(attributes["mtu"], self.plugins.l2.largest_mtu(wire))}
         self.plugins.l2.check(session, Change("update", "network", row.id, attributes))
         change(row, attributes, CHANGEABLE)
         session.flush()
@@ -111,10 +111,10 @@ class Networks:
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         conditions = []
-        if "provider:segmentation_id" in query.filters:
-            conditions.append(NetworkRow.id.in_(select(TunnelKeyRow.network_id).where(
-                any_of(TunnelKeyRow.key, query.filters["provider:segmentation_id"]))))
-        for name, only in (("status", "ACTIVE"), ("provider:network_type", "vxlan")):
+        on_wire = networks_with(query.filters, "provider:")
+        if on_wire is not None:
+            conditions.append(NetworkRow.id.in_(on_wire))
+        for name, only in (("status", "ACTIVE"),):
             if name in query.filters and only not in query.filters[name]:
                 return []
         rows = find_rows(session, context, NetworkRow, query, NetworkNotFound, clause=SEEN,
@@ -151,15 +151,17 @@ class Networks:
             shown.append(item)
         return shown
 
-    def _mtu(self, asked: int) -> int:
-        if asked > self.largest_mtu:
-            raise InvalidInput(f"Invalid input for operation: Requested MTU is too big, maximum is {self.largest_mtu}.")
-        if asked and asked < 576:
-            raise InvalidInput("Invalid input for operation: Requested MTU is too small, minimum is 576 (RFC 791).")
-        return asked or self.largest_mtu
-
     @staticmethod
     def _policy(session: Session, context: Context, attributes: Attributes) -> None:
         if attributes.get("qos_policy_id") is not None:
             visible_policy(session, context, attributes["qos_policy_id"], QosPolicyNotFound)
 
+
+
+def _mtu(asked: int, largest: int) -> int:
+    """Raises InvalidInput; 0 asks for the largest."""
+    if asked > largest:
+        raise InvalidInput(f"Invalid input for operation: Requested MTU is too big, maximum is {largest}.")
+    if asked and asked < 576:
+        raise InvalidInput("Invalid input for operation: Requested MTU is too small, minimum is 576 (RFC 791).")
+    return asked or largest

@@ -108,7 +108,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
                                    "port_security_enabled": MEMBER})),
         **_tags("network"),
         "get_network_statistics": READER,
-        **_attributes("network", {f"get:provider:{name}": ADMIN for name in (
+        **_attributes("network", {f"{verb}:provider:{name}": ADMIN for verb in ("create", "get") for name in (
             "network_type", "physical_network", "segmentation_id")}),
     },
     "subnets": {

@@ -30,6 +30,7 @@ from naas_sdn.service import (
     port_groups,
     statistics,
     trunk_details,
+    uplinks,
 )
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
@@ -83,7 +84,7 @@ class Ports:
                parent: Mapping[str, str]) -> Attributes:
         row = self.make(session, context, attributes)
         # Nobody can have had trouble with what is in no other transaction yet.
-        return self._item(row, None, self._registered(session, context, [row]))
+        return self._item(row, None, self._reached(session, context, [row]))
 
     def make(self, session: Session, context: Context, attributes: Attributes) -> PortRow:
         """The row of a new port."""
@@ -190,6 +191,7 @@ class Ports:
         if row.vif is None:
             self.limits.charge(session, "vif", row.project_id)
         plugging.plug(session, row, body["host"], body["interface"])
+        uplinks.require(session, row, body["host"], body["interface"])
         return {"port": self.show(session, context, [row])[0]}
 
     def unplug(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
@@ -205,19 +207,19 @@ class Ports:
     def show(self, session: Session, context: Context, rows: Iterable[PortRow]) -> list[Attributes]:
         rows = list(rows)
         errors = status.errors_of(session, "port", [row.id for row in rows])
-        registered = self._registered(session, context, rows)
+        reached = self._reached(session, context, rows)
         trunks = trunk_details.details_of(session, [row.id for row in rows])
-        return [{**self._item(row, errors.get(row.id), registered),
+        return [{**self._item(row, errors.get(row.id), reached),
                  **({"trunk_details": trunks[row.id]} if row.id in trunks else {})} for row in rows]
 
     @staticmethod
-    def _registered(session: Session, context: Context, rows: Iterable[PortRow]) -> set[str]:
-        """Of the hosts that the ports are bound to, those that are hypervisors, for who may be told so."""
+    def _reached(session: Session, context: Context, rows: Iterable[PortRow]) -> set[uplinks.Place]:
+        """Of the places that the ports are bound to, those that they can be, for who may be told so."""
         told = any(context.might(f"get_port:binding:{name}") for name in ("vif_type", "vif_details"))
-        return binding.registered(session, [row.host_id for row in rows]) if told else set()
+        return uplinks.reached(session, [(row.host_id, row.network_id) for row in rows]) if told else set()
 
-    def _item(self, row: PortRow, error: str | None, registered: Collection[str]) -> Attributes:
-        vif = binding.vif_of(row.host_id, row.vnic_type, registered, self.vif_details)
+    def _item(self, row: PortRow, error: str | None, reached: Collection[uplinks.Place]) -> Attributes:
+        vif = binding.vif_of((row.host_id, row.network_id), row.vnic_type, reached, self.vif_details)
         return {
             **standard(row), "network_id": row.network_id, "number": row.number,
             "admin_state_up": row.admin_state_up, "status": status.port_status(row, error),

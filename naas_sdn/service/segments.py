@@ -4,10 +4,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
-from naas_sdn.db.rows import TunnelKeyRow
+from naas_sdn.db.segment_queries import networks_with
 from naas_sdn.db.segment_rows import SegmentRow
 from naas_sdn.errors import SegmentNotFound
 from naas_sdn.plugins.contract import Plugins
@@ -32,14 +32,12 @@ class Segments(Refusing):
         return self._show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if not context.may("get_segment") or "vxlan" not in query.filters.get("network_type", ("vxlan",)) or (
-                "physical_network" in query.filters):
+        if not context.may("get_segment"):
             return []
         conditions: list[ColumnElement[bool]] = []
-        if "segmentation_id" in query.filters:
-            numbers = [number for number in query.filters["segmentation_id"] if isinstance(number, int)]
-            conditions.append(SegmentRow.network_id.in_(
-                select(TunnelKeyRow.network_id).where(TunnelKeyRow.key.in_(numbers))))
+        on_wire = networks_with(query.filters)
+        if on_wire is not None:
+            conditions.append(SegmentRow.network_id.in_(on_wire))
         return self._show(session, find_rows(session, context, SegmentRow, query, SegmentNotFound, clause=None,
                                              conditions=conditions))
 

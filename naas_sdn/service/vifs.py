@@ -18,7 +18,7 @@ from naas_sdn.errors import (
     VifNotFound,
 )
 from naas_sdn.plugins.contract import Plugins
-from naas_sdn.service import addresses, plugging, statistics
+from naas_sdn.service import addresses, plugging, statistics, uplinks
 from naas_sdn.service.access import require, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
@@ -66,6 +66,7 @@ class Vifs:
                             f"unplug it first.")
         self.limits.charge(session, "vif", row.project_id)
         vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
+        uplinks.require(session, row, attributes["host"], attributes["interface"])
         return self._show(session, [vif])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,

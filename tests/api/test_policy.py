@@ -197,7 +197,7 @@ def test_a_reader_reads(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("attribute", ["id", "status", "created_at", "revision_number", "subnets",
-                                       "provider:network_type", "plugging", "acknowledged", "key", "__class__"])
+                                       "l2_adjacency", "plugging", "acknowledged", "key", "__class__"])
 def test_nothing_else_can_be_assigned(wire: Wire, attribute: str) -> None:
     network = wire.make("networks")
     before = wire.dump()

@@ -110,6 +110,22 @@ def test_slots_of_a_hypervisor_are_given_once(wire: Wire, other: Wire) -> None:
     assert outcomes(answers) == {(200, ""): 8}
 
 
+def test_vlans_are_given_once(url: str, wire: Wire) -> None:
+    options = "[network]\nnetwork_vlan_ranges = public:100:104\nflat_networks = public"
+    with Wire(url, registered=True, options=options) as one, Wire(url, registered=True, options=options) as other:
+        vlan = {"network": {"provider:network_type": "vlan", "provider:physical_network": "public"}}
+        answers = at_once((one, other), [("POST", "networks", vlan)] * 8, who="admin")
+        assert outcomes(answers) == {(201, ""): 5, (409, "NoNetworkAvailable"): 3}
+        assert sorted(answer.body["network"]["provider:segmentation_id"] for answer in answers
+                      if answer.status == 201) == list(range(100, 105))
+        for wanted, error in (({"network_type": "vlan", "physical_network": "public", "segmentation_id": 7},
+                               "VlanIdInUse"),
+                              ({"network_type": "flat", "physical_network": "public"}, "FlatNetworkInUse")):
+            body = {"network": {f"provider:{name}": value for name, value in wanted.items()}}
+            assert outcomes(at_once((one, other), [("POST", "networks", body)] * 4, who="admin")) == {
+                (201, ""): 1, (409, error): 3}
+
+
 def test_a_network_goes_or_gets_a_port(wire: Wire, other: Wire) -> None:
     """Whichever is first: a port without its network is never left."""
     for _ in range(4):

@@ -84,6 +84,20 @@ def test_second_run_changes_nothing_and_says_so(ovs: OpenVswitch) -> None:
     assert [flat(ovs, table) for table in ("Bridge", "Port", "Interface", "Controller")] == before
 
 
+def test_uplinks_become_ports_of_the_bridge(ovs: OpenVswitch) -> None:
+    ovs.vsctl("add-br", "br-ex", "--", "set", "bridge", "br-ex", "datapath_type=dummy")
+    wanted = (*ARGUMENTS, "--physical-network", "public:eth1", "--physical-network", "storage:eth2")
+    plain = invoke(ovs, *ARGUMENTS)
+    assert plain.exit_code == 0, plain.output
+
+    result = invoke(ovs, *wanted)
+
+    assert result.exit_code == 0, result.output
+    assert [line for line in invoke(ovs, *wanted, "--dry-run").output.splitlines() if "uplink" in line] == [
+        "is so: uplink eth1 to physical network public", "is so: uplink eth2 to physical network storage"]
+    assert {"eth1", "eth2"} <= set(ovs.vsctl("list-ports", "br-int").split())
+
+
 @pytest.mark.parametrize(("spoil", "text"), [
     (("set", "bridge", "br-int", "fail_mode=standalone"), "set: fail_mode secure"),
     (("set", "bridge", "br-int", "other_config:dp-desc=other"), "set: dp-desc hv1;vtep=10.200.0.1"),

@@ -98,7 +98,8 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
         "router:external_gateway_info:external_fixed_ips",
         "address_scope:shared", "address_group:shared", "policy:shared", "security_group:shared",
         "rbac_policy:target_tenant", "rbac_policy:target_project")): ADMIN,
-    tuple(f"get_network:provider:{name}" for name in ("network_type", "physical_network", "segmentation_id")): ADMIN,
+    tuple(f"{verb}_network:provider:{name}" for verb in ("create", "get") for name in (
+        "network_type", "physical_network", "segmentation_id")): ADMIN,
     ("get_segment", "update_segment", "get_agent", "update_agent", "delete_agent", "get_quotas", "update_quota",
      "delete_quota", "create_default_security_group_rule", "delete_default_security_group_rule"): ADMIN,
     ("plug", "unplug", "create_vif", "delete_vif", "get_port_binding", "create_port_binding", "delete_port_binding",
