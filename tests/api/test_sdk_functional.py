@@ -1,20 +1,17 @@
 """openstacksdk's own functional tests of networks, as they ship, against our server and a real Keystone."""
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import openstack
 import pytest
 
-from tests.support.controller import Controller, free_port
-from tests.support.keystone import PASSWORD, Keystone, options
+from tests.support.clouds import cloud
 
 FUNCTIONAL = Path(openstack.__file__).parent / "tests" / "functional" / "network" / "v2"
 
@@ -39,41 +36,8 @@ shown none."""
 @pytest.fixture(scope="module")
 def clouds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A clouds.yaml with the clouds that the tests know by name."""
-    directory = tmp_path_factory.mktemp("functional")
-    with Keystone(directory) as keystone:
-        projects = {name: keystone.make_project(name) for name in ("demo", "alt", "service")}
-        keystone.make_user("naas", projects["service"], "service", "admin")
-        for name in ("demo", "alt"):
-            keystone.make_user(name, projects[name], "member")
-        made = Controller(directory, ("127.0.0.1", free_port()))
-        made.config.write_text(made.config.read_text() + options(keystone.url))
-        made.start()
-        try:
-            keystone.publish("network", made.url)
-            yield _clouds(directory, keystone)
-        finally:
-            made.stop()
-        assert made.complaints() == []
-
-
-def _clouds(directory: Path, keystone: Keystone) -> Path:
-    admin = ("admin", PASSWORD)
-    path = directory / "clouds.yaml"
-    # JSON is YAML.
-    path.write_text(json.dumps({"clouds": {
-        "devstack": _cloud(keystone, "demo", "demo", {"project_name": "demo"}),
-        "devstack-alt": _cloud(keystone, "alt", "alt", {"project_name": "alt"}),
-        "devstack-admin": _cloud(keystone, *admin, {"project_name": "admin"}),
-        "devstack-system-admin": _cloud(keystone, *admin, {"system_scope": "all"}),
-    }}))
-    return path
-
-
-def _cloud(keystone: Keystone, user: str, password: str, scope: dict[str, str]) -> dict[str, Any]:
-    if "project_name" in scope:
-        scope = {**scope, "project_domain_id": "default"}
-    return {"region_name": "one", "identity_api_version": "3", "auth": {
-        "auth_url": keystone.url, "username": user, "password": password, "user_domain_id": "default", **scope}}
+    with cloud(tmp_path_factory.mktemp("functional")) as made:
+        yield made.clouds
 
 
 def test_what_openstacksdk_tests_itself_by(clouds: Path) -> None:
