@@ -1,7 +1,7 @@
 """What a caller may do, asked of the policy: by the rule of an action, and by those of the attributes that it sets."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from naas_sdn.errors import PolicyNotAuthorized
@@ -22,16 +22,20 @@ SPOKEN: Mapping[str, tuple[Any, ...]] = {
 
 
 class RowTarget(Mapping[str, Any]):
-    """A row as rules see it, and in front of it what is `said` of it; a parent is read when a rule asks for it."""
+    """A row as rules see it, and in front of it what is `said` of it; parents, and what is told `later`, are read when
+    a rule asks."""
 
-    __slots__ = ("_row", "_said")
+    __slots__ = ("_later", "_row", "_said")
 
-    def __init__(self, row: Any, said: Mapping[str, Any] = NOTHING) -> None:
-        self._row, self._said = row, said
+    def __init__(self, row: Any, said: Mapping[str, Any] = NOTHING,
+                 later: Mapping[str, Callable[[], Any]] = NOTHING) -> None:
+        self._row, self._said, self._later = row, said, later
 
     def __getitem__(self, key: str) -> Any:
         if key in self._said:
             return self._said[key]
+        if key in self._later:
+            return self._later[key]()
         key = key.replace("tenant_id", "project_id") if key.endswith("tenant_id") else key
         parent, _, name = key.rpartition(":")
         if parent == "" and key in self._row.__mapper__.column_attrs:
@@ -41,7 +45,7 @@ class RowTarget(Mapping[str, Any]):
         raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
-        yield from {*self._said, *(attribute.key for attribute in self._row.__mapper__.column_attrs)}
+        yield from {*self._said, *self._later, *(attribute.key for attribute in self._row.__mapper__.column_attrs)}
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -6,7 +6,7 @@ which takes a hundred times as long as deciding.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ NOTHING: Mapping[str, Any] = {}
 class Rules:
     """By name. `texts`: as they are written. `roles`: those that any rule names.
 
-    `looking`: those that look at the target.
+    `looking`: those that look at the target. `changed`: those that are not as usual, or need one that is not.
     `parts`: the attributes that have rules of their own, by the rule of the whole: {"create_network": ("shared",)}.
     """
 
@@ -38,6 +38,7 @@ class Rules:
     texts: Mapping[str, str] = field(default_factory=dict)
     roles: frozenset[str] = frozenset()
     looking: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def allow(self, rule: str, target: Target, credentials: Credentials) -> bool:
@@ -58,8 +59,10 @@ def credentials(project_id: str, user_id: str, roles: Iterable[str], service_rol
             "roles": frozenset(held), "service_roles": sorted(service_roles)}
 
 
-def compiled(texts: Mapping[str, str]) -> Rules:
-    """Raises ConfigurationError for a rule that is not written as it should be, names one that is not there, or
+def compiled(texts: Mapping[str, str], usual: Mapping[str, str] | None = None) -> Rules:
+    """`usual`: the rules that actions ask, as they would be; these themselves when nothing is said.
+
+    Raises ConfigurationError for a rule that is not written as it should be, names one that is not there, or
     itself."""
     checks = {name: _parsed(name, text) for name, text in texts.items()}
     roles: set[str] = set()
@@ -102,12 +105,17 @@ def compiled(texts: Mapping[str, str]) -> Rules:
 
     for name in checks:
         rule(name, ())
+    usual = texts if usual is None else usual
+    needs = {name: _needs(name, checks) for name in checks}
+    changed = {name for name, text in texts.items() if usual.get(name) != text}
+    looking = {name for name, check in checks.items() if _looks(check)}
     parts: dict[str, list[str]] = {}
-    for name in checks:
+    for name in usual:
         whole, colon, part = name.partition(":")
         if colon:
             parts.setdefault(whole, []).append(part)
-    return Rules(decisions, dict(texts), frozenset(roles), frozenset(name for name in checks if _looks(name, checks)),
+    return Rules(decisions, dict(texts), frozenset(roles), frozenset(name for name in needs if needs[name] & looking),
+                 frozenset(name for name in needs if needs[name] & changed),
                  {whole: tuple(of) for whole, of in parts.items()})
 
 
@@ -115,21 +123,30 @@ _NO_ENFORCER: Any = None
 """The checks that are called with it look only at target and credentials."""
 
 
-def _looks(name: str, checks: Mapping[str, kinds.BaseCheck]) -> bool:
-    """Whether a rule looks at its target."""
-    def looks(check: kinds.BaseCheck) -> bool:
-        match check:
-            case kinds.NotCheck():
-                return looks(check.rule)
-            case kinds.AndCheck() | kinds.OrCheck():
-                return any(map(looks, check.rules))
-            case kinds.RuleCheck():
-                return looks(checks[check.match])
-            case policy.Check():
-                return isinstance(check, FieldCheck) or "%" in check.match
-        return False
+def _leaves(check: kinds.BaseCheck) -> Iterator[kinds.BaseCheck]:
+    match check:
+        case kinds.NotCheck():
+            yield from _leaves(check.rule)
+        case kinds.AndCheck() | kinds.OrCheck():
+            for part in check.rules:
+                yield from _leaves(part)
+        case _:
+            yield check
 
-    return looks(checks[name])
+
+def _needs(name: str, checks: Mapping[str, kinds.BaseCheck]) -> set[str]:
+    """The rule and all that it needs, which is no circle."""
+    found = {name}
+    for leaf in _leaves(checks[name]):
+        if isinstance(leaf, kinds.RuleCheck):
+            found |= _needs(leaf.match, checks)
+    return found
+
+
+def _looks(check: kinds.BaseCheck) -> bool:
+    """Whether it looks at the target itself."""
+    return any(isinstance(leaf, FieldCheck) or "%" in leaf.match for leaf in _leaves(check)
+               if isinstance(leaf, policy.Check))
 
 
 def _parsed(name: str, text: str) -> kinds.BaseCheck:
@@ -138,19 +155,8 @@ def _parsed(name: str, text: str) -> kinds.BaseCheck:
         check = policy.RuleDefault(name, text).check
     except (ValueError, policy.InvalidRuleDefault) as error:
         raise ConfigurationError(f"Policy rule {name}: {error}.") from error
-    if _failing(check) > len(re.findall(r"(?:^|[\s(])!(?=$|[\s)])", text)):
+    failing = sum(isinstance(leaf, kinds.FalseCheck) for leaf in _leaves(check))
+    if failing > len(re.findall(r"(?:^|[\s(])!(?=$|[\s)])", text)):
         raise ConfigurationError(f"Policy rule {name}: '{text}' is not written as oslo.policy's rules are, such as "
                                  f"'role:member and project_id:%(project_id)s'.")
     return check
-
-
-def _failing(check: kinds.BaseCheck) -> int:
-    """How many checks of it always fail."""
-    match check:
-        case kinds.FalseCheck():
-            return 1
-        case kinds.NotCheck():
-            return _failing(check.rule)
-        case kinds.AndCheck() | kinds.OrCheck():
-            return sum(map(_failing, check.rules))
-    return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from time import monotonic
 
 from oslo_config import cfg
@@ -66,12 +65,11 @@ class PolicyFiles:
             said.update(_contents(path))
         if not said:
             return policy_rules.defaults()
+        usual = policy_rules.texts()
         try:
-            made = compiled({**policy_rules.texts(), **said})
+            return compiled({**usual, **said}, usual)
         except ConfigurationError as error:
             raise ConfigurationError(f"{', '.join(path for path, *_ in self._stamps)}: {error}") from error
-        # Only what actions ask for is a part of them, whatever else a file has.
-        return replace(made, parts=policy_rules.defaults().parts)
 
     def _stamped(self) -> Iterator[Stamp]:
         """Of every file there is. Raises ConfigurationError when one that is named is not."""

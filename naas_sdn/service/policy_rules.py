@@ -19,6 +19,7 @@ OWNER_READER = "(role:reader and rule:owner)"
 OWNER_MEMBER = "(role:member and rule:owner)"
 OWNER_MANAGER = "(role:manager and rule:owner)"
 NETWORK_MEMBER = "(role:member and rule:network_owner)"
+NETWORK_READER = "(role:reader and rule:network_owner)"
 GROUP_MEMBER = "(role:member and rule:sg_owner)"
 PARENT_MANAGER = "(role:manager and rule:ext_parent_owner)"
 
@@ -55,10 +56,12 @@ BASE: Mapping[str, tuple[str, str]] = {
     "sg_owner": ("project_id:%(security_group:project_id)s", "The project that has the security group"),
     "regular_user": ("", "Whoever has any role"),
     "shared": ("field:networks:shared=True", "A network that is shared with the caller"),
+    "external": ("field:networks:router:external=True", "A network that leads out of the cloud"),
     "shared_subnetpools": ("field:subnetpools:shared=True", "A subnet pool that is shared with the caller"),
     "shared_address_groups": ("field:address_groups:shared=True", "An address group that is shared with the caller"),
     "shared_address_scopes": ("field:address_scopes:shared=True", "An address scope that is shared with the caller"),
     "shared_security_group": ("field:security_groups:shared=True", "A security group that is shared with the caller"),
+    "shared_policies": ("field:policies:shared=True", "A QoS policy that is shared with the caller"),
     "network_device": ("field:port:device_owner=~^network:", "A port of the cloud's own"),
     "restrict_wildcard": ("rule:admin_only or (not field:rbac_policy:target_tenant=* and "
                           "not field:rbac_policy:target_project=*)", "Sharing with everybody is the operator's"),
@@ -104,6 +107,7 @@ GATEWAY_ATTRIBUTES = {
 
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "networks": {
+        "get_network": either(READER, "rule:shared", "rule:external"),
         **_owned("network", _both({"shared": ADMIN, "router:external": ADMIN, "isolated": ADMIN,
                                    "port_security_enabled": MEMBER})),
         **_tags("network"),
@@ -112,22 +116,32 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
             "network_type", "physical_network", "segmentation_id")}),
     },
     "subnets": {
+        "get_subnet": either(READER, NETWORK_READER, "rule:shared"),
         "create_subnet": either(ADMIN, NETWORK_MEMBER),
         "update_subnet": either(MEMBER, NETWORK_MEMBER), "delete_subnet": either(MEMBER, NETWORK_MEMBER),
         **_attributes("subnet", _both({"service_types": ADMIN})), **_tags("subnet"),
     },
     "subnetpools": {
+        "get_subnetpool": either(READER, "rule:shared_subnetpools"),
         **_owned("subnetpool", {"create:shared": ADMIN, "update:shared": ADMIN, **_both({"is_default": ADMIN})}),
         **_tags("subnetpool"),
         "add_prefixes": MEMBER, "remove_prefixes": MEMBER, "onboard_network_subnets": MEMBER,
     },
-    "address-scopes": _owned("address_scope", _both({"shared": ADMIN})),
+    "address-scopes": {
+        "get_address_scope": either(READER, "rule:shared_address_scopes"),
+        **_owned("address_scope", _both({"shared": ADMIN})),
+    },
     "address-groups": {
+        "get_address_group": either(READER, "rule:shared_address_groups"),
         **_owned("address_group", _both({"shared": ADMIN})), "add_addresses": MEMBER, "remove_addresses": MEMBER,
     },
-    "rbac-policies": _owned("rbac_policy", _both({"target_tenant": "rule:restrict_wildcard",
-                                                  "target_project": "rule:restrict_wildcard"})),
+    "rbac-policies": {
+        "get_rbac_policy": READER,
+        **_owned("rbac_policy", _both({"target_tenant": "rule:restrict_wildcard",
+                                       "target_project": "rule:restrict_wildcard"})),
+    },
     "ports": {
+        "get_port": either(READER, NETWORK_READER),
         "create_port": PORT_MEMBER, "update_port": PORT_MEMBER, "delete_port": either(PORT_MEMBER, NETWORK_MEMBER),
         **_attributes("port", _both(PORT_ATTRIBUTES)), **_tags("port", PORT_MEMBER),
         **_attributes("port", {f"get:binding:{name}": OPERATOR for name in (
@@ -139,31 +153,38 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "activate": OPERATOR,
     },
     "routers": {
+        "get_router": READER,
         **_owned("router", _both(GATEWAY_ATTRIBUTES)), **_tags("router"),
         "add_router_interface": MEMBER, "remove_router_interface": MEMBER,
         "add_extraroutes": MEMBER, "remove_extraroutes": MEMBER,
     },
     "floatingips": {
+        "get_floatingip": READER,
         **_owned("floatingip", {"create:floating_ip_address": MANAGER}), **_tags("floatingip"),
     },
     "vifs": {
+        "get_vif": either(READER, NETWORK_READER),
         "create_vif": OPERATOR, "delete_vif": OPERATOR, **_tags("vif"),
         "attach_subnet": MEMBER, "attach_subnet:ip_address": ON_NETWORK, "detach_subnet": MEMBER,
         **_attributes("vif", {f"get:{name}": OPERATOR for name in ("host", "interface", "source", "refusal")}),
     },
-    "routes": {**_owned("route"), **_tags("route")},
+    "routes": {"get_route": READER, **_owned("route"), **_tags("route")},
     "segments": {"get_segment": ADMIN, "update_segment": ADMIN},
     "trunks": {
+        "get_trunk": READER,
         **_owned("trunk"), **_tags("trunk"), "add_subports": MEMBER, "remove_subports": MEMBER,
     },
     "security-groups": {
+        "get_security_group": either(READER, "rule:shared_security_group"),
         **_owned("security_group", _both({"shared": ADMIN})), **_tags("security_group"),
     },
     "security-group-rules": {
+        "get_security_group_rule": either(READER, "(role:reader and rule:sg_owner)", "rule:shared_security_group"),
         "create_security_group_rule": either(ADMIN, GROUP_MEMBER),
         "delete_security_group_rule": either(ADMIN, GROUP_MEMBER, OWNER_MEMBER), **_tags("security_group_rule"),
     },
     "default-security-group-rules": {
+        "get_default_security_group_rule": ANY,
         "create_default_security_group_rule": ADMIN, "delete_default_security_group_rule": ADMIN,
     },
     "quotas": {
@@ -173,6 +194,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "hypervisors": {"get_hypervisor": OPERATOR},
     "agents": {"get_agent": ADMIN, "update_agent": ADMIN, "delete_agent": ADMIN},
     "qos/policies": {
+        "get_policy": either(READER, "rule:shared_policies"),
         **_owned("policy", _both({"shared": ADMIN}), who=MANAGER), **_tags("policy"),
     },
     **{f"qos/policies/{{policy_id}}/{kind.member}s": {

@@ -1,8 +1,8 @@
 """What every resource's operations share: visibility, standard attributes, and lists in SQL."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from naas_sdn.db import tags
 from naas_sdn.db.rows import KeyRow, Owned, now
 from naas_sdn.errors import NotFound
 from naas_sdn.service.contract import Attributes, Context, Query
+from naas_sdn.service.reading import readable
 
 R = TypeVar("R", bound=Any)
 
@@ -109,9 +110,13 @@ def visible(session: Session, context: Context, row_class: type[R], identifier: 
     query = _by_id(row_class, seen, options)  # type: ignore[arg-type]  # mypy takes the rows' __hash__ for the class's
     found = session.scalars(query, {"identifier": identifier, "reader": context.project_id})
     row: R | None = found.unique().one_or_none()
-    if row is None:
+    if row is None or not _reads(readable(session, context, row_class), row):
         raise missing(identifier)
     return row
+
+
+def _reads(may: bool | Callable[[Any], bool], row: Any) -> bool:
+    return may if isinstance(may, bool) else may(row)
 
 
 @cache
@@ -137,10 +142,47 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     `columns` adds attributes whose column has another name or table; `conditions` are filters that are no column.
     Raises `missing` for a marker that is not there for the caller.
     """
+    may = readable(session, context, row_class)
+    if may is False:
+        return []
+
+    def page(part: Query) -> list[R]:
+        return _page(session, context, row_class, part, missing, clause, columns or {}, tuple(conditions),
+                     tuple(options))
+
+    rows = page(query) if may is True else list(_let_through(page, query, may))
+    return rows[::-1] if query.reverse else rows
+
+
+def _let_through(page: Callable[[Query], list[R]], query: Query, may: Callable[[R], bool]) -> Iterator[R]:
+    """As many as were asked for, of as many pages as it takes."""
+    if query.limit is None:
+        yield from filter(may, page(query))
+        return
+    left, most = query.limit, max(query.limit, JUDGED)
+    part = replace(query, limit=most)
+    while left > 0:
+        rows = page(part)
+        found = [row for row in rows if may(row)][:left]
+        yield from found
+        if len(rows) < most:
+            return
+        left -= len(found)
+        part = replace(part, marker=rows[-1].id)
+
+
+JUDGED = 200
+"""Rows at least that are read at once where each is asked about."""
+
+
+def _page(session: Session, context: Context, row_class: type[R], query: Query, missing: type[NotFound],  # noqa: PLR0917
+          clause: ColumnElement[bool] | Sight | None, columns: Mapping[str, Any],
+          conditions: Iterable[ColumnElement[bool]], options: Iterable[Any]) -> list[R]:
+    """In the order of walking."""
     column = {name: attribute.class_attribute for name, attribute in row_class.__mapper__.column_attrs.items()}
     if "project_id" in column:
         column["tenant_id"] = column["project_id"]
-    column.update(columns or {})
+    column.update(columns)
     statement = select(row_class).options(*options).where(
         *conditions, *tags.conditions(row_class.id, query.filters))
     if clause is not None and not context.sees_all:
@@ -164,8 +206,7 @@ def find_rows(session: Session, context: Context, row_class: type[R], query: Que
     statement = statement.order_by(*(key.desc() if descending != query.reverse else key for key, descending in order))
     if query.limit is not None:
         statement = statement.limit(query.limit)
-    rows = list(session.scalars(statement, {"reader": context.project_id}))
-    return rows[::-1] if query.reverse else rows
+    return list(session.scalars(statement, {"reader": context.project_id}))
 
 
 def _ordered(column: Any) -> ColumnElement[Any]:

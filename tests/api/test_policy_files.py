@@ -13,7 +13,7 @@ from naas_sdn.errors import ConfigurationError
 from naas_sdn.service.policy_file import LOOK, PolicyFiles
 from naas_sdn.service.policy_rules import defaults
 from tests.api.test_roles import ask
-from tests.api.wire import Wire
+from tests.api.wire import GONE, Wire
 
 
 @pytest.fixture
@@ -94,6 +94,54 @@ def test_what_is_shown_of_an_object(lab: Wire, path: Path) -> None:
         assert ("host" in ask(lab, "alice", roles, "GET", f"vifs/{vif['id']}").body["vif"]) is there, roles
         for wrong in ("vifs?host=hv2", "vifs?host=hv2&sort_key=host&sort_dir=asc"):
             assert len(ask(lab, "alice", roles, "GET", wrong).body["vifs"]) == (0 if there else 1), (roles, wrong)
+
+
+def test_what_may_be_read(lab: Wire, path: Path) -> None:
+    """What may not is not there, for lists, references and changes too; pages are full all the same."""
+    networks = [make(lab, "networks", "network", name=name) for name in ("open", "shut", "open", "shut", "open")]
+    foreign = make(lab, "networks", "network", "bob", shared=True, name="open")
+    private = make(lab, "networks", "network", "bob", name="open")
+
+    def listed(roles: str, query: str = "") -> list[str]:
+        found = ask(lab, "alice", roles, "GET", f"networks?sort_key=name{query}").body["networks"]
+        return [item["name"] for item in found]
+
+    assert (len(listed("member")), len(listed("admin")), len(listed("service"))) == (6, 7, 7)
+    path.write_text('"get_network": "rule:admin_only or (role:manager and rule:shared) or field:networks:name=open"\n')
+    assert (listed("member"), listed("manager"), len(listed("admin"))) == (["open"] * 4, ["open"] * 4, 7)
+    answer = ask(lab, "alice", "member", "GET", "networks?limit=2&sort_key=name")
+    assert [item["name"] for item in answer.body["networks"]] == ["open", "open"]
+    marker = answer.body["networks"][1]["id"]
+    assert listed("member", f"&limit=2&marker={marker}") == ["open", "open"]
+    assert listed("member", f"&limit=1&marker={marker}&page_reverse=true") == ["open"]
+    shut = next(item["id"] for item in networks if item["name"] == "shut")
+    nothing = ask(lab, "alice", "member", "GET", f"networks/{GONE}")
+    for method, body in (("GET", None), ("PUT", {"network": {"name": "x"}}), ("DELETE", None)):
+        found = ask(lab, "alice", "member", method, f"networks/{shut}", body)
+        assert (found.status, found.message.replace(shut, GONE)) == (404, nothing.message), method
+    assert ask(lab, "alice", "member", "POST", "ports", {"port": {"network_id": shut}}).status == 404
+    assert ask(lab, "alice", "member", "GET", f"networks/{private['id']}").status == 404
+    path.write_text('"get_network": "rule:shared"\n')
+    for roles in ("member", "reader", "admin"):
+        assert ask(lab, "alice", roles, "GET", f"networks/{foreign['id']}").status == 200
+        assert listed(roles) == ["open"]
+    outside = make(lab, "networks", "network", "bob", name="out", **{"router:external": True})
+    path.write_text('"get_network": "rule:external"\n')
+    assert (listed("member"), listed("admin")) == (["out"], ["out"])
+    assert ask(lab, "alice", "admin", "DELETE", f"networks/{outside['id']}").status == 204
+    path.write_text('"get_network": "role:manager"\n')
+    assert (listed("member"), len(listed("manager")), len(listed("admin"))) == ([], 6, 7)
+
+
+def test_rules_that_others_are_made_of_change_those(lab: Wire, path: Path) -> None:
+    make(lab, "networks", "network")
+    make(lab, "networks", "network", "bob")
+    path.write_text('"owner": "user_id:%(project_id)s"\n')
+    assert ask(lab, "alice", "member", "GET", "networks").body["networks"] == []
+    path.write_text('"context_with_global_access": "role:auditor"\n')
+    counts = [len(ask(lab, "alice", roles, "GET", "networks").body["networks"])
+              for roles in ("member", "auditor", "auditor,reader")]
+    assert counts == [1, 0, 2]
 
 
 @pytest.mark.parametrize(("text", "why"), [

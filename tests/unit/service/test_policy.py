@@ -123,6 +123,12 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     ("create_security_group_rule",): ["admin", "group"],
     ("delete_security_group_rule",): [*MEMBERS, "group"],
     ("get_network_statistics",): [*MEMBERS, "service", "reader"],
+    tuple(f"get_{member}" for member in (
+        "network", "floatingip", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route", "trunk",
+        "security_group", "policy")): [*MEMBERS, "service", "reader"],
+    ("get_subnet", "get_port", "get_vif"): [*MEMBERS, "service", "reader", "network", "network reader"],
+    ("get_security_group_rule",): [*MEMBERS, "service", "reader", "group"],
+    ("get_default_security_group_rule",): list(SITUATIONS),
     ("get_quota",): [*MEMBERS, "reader", "nobody"],
     tuple(f"{verb}_policy" for verb in ("create", "update", "delete")): ["admin", "manager"],
     tuple(f"{verb}_policy_{kind}_rule" for verb in ("create", "update", "delete") for kind in (
@@ -174,6 +180,14 @@ def test_attributes_have_rules_of_their_own() -> None:
             continue
         with pytest.raises(PolicyNotAuthorized, match=f"^rule:{refused} is disallowed by policy: it takes role:admin"):
             require_new(member, said, "create_thing")
+
+
+def test_what_a_rule_needs() -> None:
+    usual = {"x": "rule:y or role:a", "y": "project_id:%(project_id)s", "z": "role:a"}
+    rules = policy.compiled(usual)
+    assert (rules.looking, rules.changed) == ({"x", "y"}, set())
+    rules = policy.compiled({**usual, "y": "role:b", "own": "rule:x"}, usual)
+    assert (rules.looking, rules.changed) == (set(), {"x", "y", "own"})
 
 
 def test_the_tools_of_oslo_policy_list_every_default() -> None:
