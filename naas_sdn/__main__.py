@@ -15,6 +15,7 @@ from oslo_config import cfg
 from naas_sdn import config
 from naas_sdn.commands.database import database
 from naas_sdn.commands.hypervisor import hypervisor
+from naas_sdn.commands.policies import policies
 from naas_sdn.commands.tokens import token
 from naas_sdn.commands.users import user
 from naas_sdn.commands.verify import repair, verify
@@ -67,7 +68,7 @@ def _log(level: str) -> None:
 
 def main() -> None:
     """Entry point: errors of ours are one line on standard error and status 1."""
-    for command in (database, hypervisor, token, user, verify, repair):
+    for command in (database, hypervisor, policies, token, user, verify, repair):
         cli.add_command(command)
     try:
         cli()

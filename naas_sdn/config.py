@@ -15,7 +15,8 @@ VXLAN_OVERHEAD = 50
 """Outer IPv4, UDP and VXLAN headers and the inner Ethernet header (RFC 7348 section 5)."""
 
 QUOTAS = {"network": 100, "subnet": 100, "port": 500, "router": 10, "vif": -1, "route": 100, "trunk": -1,
-          "security_group": 10, "security_group_rule": 100, "rbac_policy": 10, "floatingip": 50}
+          "security_group": 10, "security_group_rule": 100, "rbac_policy": 10, "floatingip": 50,
+          "subnetpool": -1, "address_scope": -1, "address_group": -1}
 """How many of a resource a project may have, by default. A port has one VIF at most, so ports limit them already."""
 
 OPTIONS: dict[str, list[cfg.Opt]] = {

@@ -20,6 +20,7 @@ from naas_sdn.service import rule_content
 from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import change, find_rows, standard, touch, visible
 
 MOST = 1000
@@ -39,6 +40,8 @@ def visible_address_group(session: Session, context: Context, identifier: str) -
 
 @dataclass(frozen=True, slots=True)
 class AddressGroups:
+    limits: Limits
+
     @property
     def actions(self) -> Mapping[str, Action]:
         return {"add_addresses": self.add_addresses, "remove_addresses": self.remove_addresses}
@@ -46,6 +49,7 @@ class AddressGroups:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_new(context, attributes, "create_address_group")
+        self.limits.charge(session, "address_group", attributes["project_id"])
         row = AddressGroupRow(addresses=_listed(_networks(attributes.get("addresses", ()))), **{
             name: attributes[name] for name in ("project_id", "name", "description") if name in attributes})
         session.add(row)

@@ -12,6 +12,7 @@ from naas_sdn.errors import AddressScopeInUse, AddressScopeNotFound, InvalidInpu
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.rows import find_rows, visible
 
 SEEN = seen("address_scope")
@@ -37,11 +38,13 @@ def scopes_of(session: Session, subnets: Mapping[str, list[SubnetRow]]) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class AddressScopes:
+    limits: Limits
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_new(context, attributes, "create_address_scope")
+        self.limits.charge(session, "address_scope", attributes["project_id"])
         if attributes["ip_version"] not in (4, 6):
             raise InvalidInput(f"Invalid input for ip_version: {attributes['ip_version']} is neither 4 nor 6.")
         row = AddressScopeRow(**attributes)

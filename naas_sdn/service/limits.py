@@ -15,8 +15,17 @@ from sqlalchemy.orm import Session
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.quota_rows import QuotaRow
 from naas_sdn.db.rbac_rows import RbacPolicyRow
-from naas_sdn.db.rows import NetworkRow, PortRow, RouteRow, RouterRow, SubnetRow, VifRow
-from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
+from naas_sdn.db.rows import (
+    AddressScopeRow,
+    NetworkRow,
+    PortRow,
+    RouteRow,
+    RouterRow,
+    SubnetPoolRow,
+    SubnetRow,
+    VifRow,
+)
+from naas_sdn.db.security_group_rows import AddressGroupRow, SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.trunk_rows import TrunkRow
 from naas_sdn.errors import OverQuota
 
@@ -29,7 +38,8 @@ _ROWS: Mapping[str, Select[Any]] = {
         ("network", NetworkRow), ("subnet", SubnetRow), ("port", PortRow), ("router", RouterRow),
         ("route", RouteRow), ("trunk", TrunkRow), ("security_group", SecurityGroupRow),
         ("security_group_rule", SecurityGroupRuleRow), ("rbac_policy", RbacPolicyRow),
-        ("floatingip", FloatingIpRow))},
+        ("floatingip", FloatingIpRow),
+        ("subnetpool", SubnetPoolRow), ("address_scope", AddressScopeRow), ("address_group", AddressGroupRow))},
     "vif": select(literal(1)).select_from(VifRow).join(PortRow, PortRow.id == VifRow.port_id).where(
         PortRow.project_id == _PROJECT),
 }

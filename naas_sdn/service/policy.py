@@ -31,6 +31,7 @@ class Rules:
     """By name. `texts`: as they are written. `roles`: those that any rule names.
 
     `looking`: those that look at the target. `changed`: those that are not as usual, or need one that is not.
+    `idle`: those that no action asks, and no other rule needs.
     `parts`: the attributes that have rules of their own, by the rule of the whole: {"create_network": ("shared",)}.
     """
 
@@ -39,6 +40,7 @@ class Rules:
     roles: frozenset[str] = frozenset()
     looking: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
+    idle: frozenset[str] = frozenset()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def allow(self, rule: str, target: Target, credentials: Credentials) -> bool:
@@ -114,8 +116,9 @@ def compiled(texts: Mapping[str, str], usual: Mapping[str, str] | None = None) -
         whole, colon, part = name.partition(":")
         if colon:
             parts.setdefault(whole, []).append(part)
+    needed = {other for name in needs for other in needs[name] - {name}}
     return Rules(decisions, dict(texts), frozenset(roles), frozenset(name for name in needs if needs[name] & looking),
-                 frozenset(name for name in needs if needs[name] & changed),
+                 frozenset(name for name in needs if needs[name] & changed), frozenset(texts) - set(usual) - needed,
                  {whole: tuple(of) for whole, of in parts.items()})
 
 

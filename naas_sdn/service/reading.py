@@ -36,7 +36,8 @@ from naas_sdn.service.contract import Context
 
 RULES: Mapping[type[Any], str] = {
     NetworkRow: "get_network", SubnetRow: "get_subnet", PortRow: "get_port", RouterRow: "get_router",
-    FloatingIpRow: "get_floatingip", RouteRow: "get_route", VifRow: "get_vif", TrunkRow: "get_trunk", SubnetPoolRow: "get_subnetpool",
+    FloatingIpRow: "get_floatingip", RouteRow: "get_route", VifRow: "get_vif", TrunkRow: "get_trunk",
+    SubnetPoolRow: "get_subnetpool",
     AddressScopeRow: "get_address_scope", AddressGroupRow: "get_address_group", RbacPolicyRow: "get_rbac_policy",
     SecurityGroupRow: "get_security_group", SecurityGroupRuleRow: "get_security_group_rule",
     DefaultSecurityGroupRuleRow: "get_default_security_group_rule", QosPolicyRow: "get_policy",

@@ -33,6 +33,7 @@ from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.address_scopes import visible_scope
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import covers, seen, settle, shared_with_reader
+from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import change, find_rows, standard, touch, visible
 
@@ -146,6 +147,8 @@ def first_free(prefixes: Iterable[Prefix], taken: Iterable[Prefix], length: int)
 
 @dataclass(frozen=True, slots=True)
 class SubnetPools:
+    limits: Limits
+
     @property
     def actions(self) -> Mapping[str, Action]:
         return {"add_prefixes": self.add_prefixes, "remove_prefixes": self.remove_prefixes,
@@ -154,6 +157,7 @@ class SubnetPools:
     def create(self, session: Session, context: Context, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         require_new(context, attributes, "create_subnetpool")
+        self.limits.charge(session, "subnetpool", attributes["project_id"])
         prefixes = _compact(attributes["prefixes"])
         version = prefixes[0].version
         lengths = _lengths(version, {name: attributes.get(name) for name in LENGTHS})

@@ -56,7 +56,8 @@ def test_details_count_what_there_is(wire: Wire) -> None:
     details = wire.ask("GET", "quotas/alice/details").body["quota"]
     assert {name: detail["used"] for name, detail in details.items()} == {
         "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "trunk": 0, "security_group": 1,
-        "security_group_rule": 4, "rbac_policy": 0, "floatingip": 0}
+        "security_group_rule": 4, "rbac_policy": 0, "floatingip": 0,
+        "subnetpool": 0, "address_scope": 0, "address_group": 0}
     assert details["port"] == {"limit": 500, "used": 2, "reserved": 0}
 
 
@@ -110,6 +111,12 @@ def test_everything_is_limited(wire: Wire) -> None:
             ("security-groups", "alice", {"security_group": {"name": "web"}}),
             ("security-group-rules", "alice", {"security_group_rule": {"security_group_id": group,
                                                                        "direction": "ingress", "protocol": "tcp"}}),
+            ("rbac-policies", "alice", {"rbac_policy": {
+                "object_type": "network", "object_id": first["id"], "action": "access_as_shared",
+                "target_tenant": "bob"}}),
+            ("subnetpools", "alice", {"subnetpool": {"name": "p", "prefixes": ["10.9.0.0/16"]}}),
+            ("address-scopes", "alice", {"address_scope": {"name": "s", "ip_version": 4}}),
+            ("address-groups", "alice", {"address_group": {"name": "g"}}),
             ("vifs", "service", {"vif": {"port_id": port["id"], "host": "hv1", "interface": "tap"}})):
         answer = wire.ask("POST", path, body, who=who)
         [resource] = body

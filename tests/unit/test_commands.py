@@ -41,6 +41,28 @@ def test_tokens_are_made_listed_and_revoked(run: Run) -> None:
     assert (again.returncode, again.stderr) == (1, f"naas-sdn: Token {identifier} could not be found.\n")
 
 
+def test_the_policy_is_listed_and_checked(tmp_path: Path) -> None:
+    config, policy = tmp_path / "naas-sdn.conf", tmp_path / "policy.yaml"
+    config.write_text(f"[oslo_policy]\npolicy_file = {policy}\n")
+
+    def run(*words: str) -> CompletedProcess[str]:
+        return run_command("policy", *words, "--config-file", str(config))
+
+    policy.write_text('"create_network": "rule:ours"\n"ours": "role:manager"\n"create_castle": "!"\n')
+    assert said(run("list", "--changed")) == ['"create_network": "rule:ours"', '"ours": "role:manager"',
+                                              '"create_castle": "!"']
+    every = said(run("list"))
+    assert '"update_network": "rule:admin_only or (role:member and rule:owner)"' in every and len(every) > 150
+    [idle, fine] = said(run("check"))
+    assert idle.startswith("create_castle: nothing asks for it")
+    assert fine.startswith("The policy can be used: ") and fine.endswith(" 3 of them not as by default.")
+    policy.write_text('"create_network": "rule:theirs"\n')
+    for command in ("check", "list"):
+        broken = run(command)
+        assert broken.returncode == 1 and broken.stderr.splitlines()[-1] == (
+            f"naas-sdn: {policy}: Policy rule create_network needs rule:theirs, which is not there.")
+
+
 def test_users_are_made_listed_changed_and_deleted(run: Run, database: Database) -> None:
     assert said(run("user", "create", "al", "--project", "alice", "--role", "reader", told="correct horse\n")) == []
     [made] = said(run("user", "create", "bo", "--generate"))

@@ -124,8 +124,8 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     ("delete_security_group_rule",): [*MEMBERS, "group"],
     ("get_network_statistics",): [*MEMBERS, "service", "reader"],
     tuple(f"get_{member}" for member in (
-        "network", "floatingip", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route", "trunk",
-        "security_group", "policy")): [*MEMBERS, "service", "reader"],
+        "network", "floatingip", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route",
+        "trunk", "security_group", "policy")): [*MEMBERS, "service", "reader"],
     ("get_subnet", "get_port", "get_vif"): [*MEMBERS, "service", "reader", "network", "network reader"],
     ("get_security_group_rule",): [*MEMBERS, "service", "reader", "group"],
     ("get_default_security_group_rule",): list(SITUATIONS),
