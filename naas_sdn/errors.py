@@ -4,6 +4,7 @@
       BadRequest                     400  malformed or contradictory input
         InvalidInput                 400  a value that cannot be used, says which and why
           InvalidSubnetServiceType   400
+        AllocationOnAutoAddressSubnet 400
         InvalidIpForNetwork          400
         InvalidIpForSubnet           400
         OutOfBoundsAllocationPool    400
@@ -54,6 +55,10 @@ class InvalidIpForNetwork(BadRequest):
 
 
 class InvalidIpForSubnet(BadRequest):
+    pass
+
+
+class AllocationOnAutoAddressSubnet(BadRequest):
     pass
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from naas_sdn.apps.dhcp_wire import BARE, Message, Option, Type, encoded
 from naas_sdn.errors import ConfigurationError
 from naas_sdn.model.dhcp import HOST_NAME, NEXT_SERVER
+from naas_sdn.model.ip import Ip, Prefix
 from naas_sdn.model.values import Network, Port, Subnet
 
 _SMALLEST = 576
@@ -47,12 +48,12 @@ class Service(NamedTuple):
     """A subnet that DHCP serves, its server's address and MAC, the asking port's address there if any."""
 
     subnet: Subnet
-    server: IPv4Address
+    server: Ip
     mac: int
-    reserved: IPv4Address | None
+    reserved: Ip | None
 
 
-def classless_routes(routes: tuple[tuple[IPv4Network, IPv4Address], ...]) -> bytes:
+def classless_routes(routes: tuple[tuple[Prefix, Ip], ...]) -> bytes:
     """RFC 3442: of each route its prefix length, the prefix's significant bytes, the next hop."""
     return b"".join(
         bytes((net.prefixlen,)) + net.network_address.packed[:(net.prefixlen + 7) // 8] + hop.packed
@@ -60,7 +61,7 @@ def classless_routes(routes: tuple[tuple[IPv4Network, IPv4Address], ...]) -> byt
     )
 
 
-def _routes(subnet: Subnet) -> tuple[tuple[IPv4Network, IPv4Address], ...]:
+def _routes(subnet: Subnet) -> tuple[tuple[Prefix, Ip], ...]:
     """The host routes and the default route: a client that takes option 121 ignores option 3 (RFC 3442)."""
     if not subnet.host_routes or subnet.gateway is None:
         return subnet.host_routes
@@ -125,7 +126,7 @@ def next_server(port: Port) -> int:
     return int.from_bytes(dict(port.dhcp_options).get(NEXT_SERVER, b""))
 
 
-def identity(server: IPv4Address, request: Message) -> dict[int, bytes]:
+def identity(server: Ip, request: Message) -> dict[int, bytes]:
     """What every answer says, a refusal too: who we are, and the client's own identifier (RFC 6842)."""
     options: dict[int, bytes] = {Option.SERVER_IDENTIFIER: server.packed}
     client = request.options.get(Option.CLIENT_IDENTIFIER)

@@ -15,6 +15,7 @@ from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.dhcp_options import Service, Terms, answer_options, identity, next_server
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build, parse
 from naas_sdn.apps.servers import server_address
+from naas_sdn.model.ip import Ip
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Fact, Network, Port
 from naas_sdn.pipeline.flow import Flow, SetField, match
@@ -120,7 +121,7 @@ class DhcpResponder:
 
 def _services(view: View, network: Network, port: Port | None) -> list[Service]:
     """The network's DHCP services, those where `port` has an address first, in the order of its addresses."""
-    reserved: dict[str, list[IPv4Address]] = {}
+    reserved: dict[str, list[Ip]] = {}
     for address in port.addresses if port is not None else ():
         reserved.setdefault(address.subnet_id, []).append(address.ip)
     found = []

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 
+from naas_sdn.model.ip import Ip, Prefix
 from naas_sdn.model.store import View
 from naas_sdn.model.values import Port, Router, Subnet
 
@@ -13,7 +13,7 @@ class Gateway:
     """An address and MAC that routes for `subnet`: its own, or an interface of a router."""
 
     subnet: Subnet
-    ip: IPv4Address
+    ip: Ip
     mac: int
     router: Router | None = None
 
@@ -23,11 +23,11 @@ class Destination:
     """A subnet that can be routed to, and address and MAC of the gateway there."""
 
     subnet: Subnet
-    ip: IPv4Address
+    ip: Ip
     mac: int
 
 
-def _ip_in(port: Port, subnet_id: str) -> IPv4Address | None:
+def _ip_in(port: Port, subnet_id: str) -> Ip | None:
     return next((address.ip for address in port.addresses if address.subnet_id == subnet_id), None)
 
 
@@ -66,7 +66,7 @@ def legs_of(view: View, router: Router, subnet_id: str) -> list[Destination]:
     return found
 
 
-def extra_routes_of(view: View, router: Router, subnet: Subnet) -> list[tuple[IPv4Network, IPv4Address]]:
+def extra_routes_of(view: View, router: Router, subnet: Subnet) -> list[tuple[Prefix, Ip]]:
     """(destination, next hop) of the router's own routes that leave by this subnet.
 
     A subnet that is connected goes before a route to the same prefix.

@@ -9,12 +9,12 @@ is answered about his own address.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import Destination, Gateway, extra_routes_of, gateways_of, legs_of, routes_of
 from naas_sdn.apps.icmp import time_exceeded
 from naas_sdn.apps.l2switch import local_port
+from naas_sdn.model.ip import Prefix
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
 from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
@@ -90,7 +90,7 @@ _UNKNOWN_HOP = Flow(Table.NEXT_HOP, 50, match({FLAGS: (Flag.WIDE, Flag.WIDE)}),
 def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
     subnet = view.subnet(subnet_id)
     network = view.network(subnet.network_id) if subnet is not None else None
-    if subnet is None or network is None or not network.admin_up:
+    if subnet is None or network is None or not network.admin_up or subnet.cidr.version != 4:
         return
     routes = routes_of(view, subnet)
     for gateway in gateways_of(view, subnet):
@@ -153,7 +153,7 @@ def _extra_routes(view: View, router: Router, leg: Destination) -> Iterator[Flow
         yield _leading(view, router.key, destination, network, leg, SetField(HOP, int(hop)))
 
 
-def _leading(view: View, routing_table: int, cidr: IPv4Network, network: Network,  # noqa: PLR0917
+def _leading(view: View, routing_table: int, cidr: Prefix, network: Network,  # noqa: PLR0917
              by: Destination, hop: Move | SetField) -> Flow:
     flags = Flag.ROUTED | (Flag.WIDE if view.is_wide(network.id) else 0)
     there = match({RT: routing_table, **within("ip_dst", cidr)}, eth_type=IPV4)
@@ -168,11 +168,12 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
     network = view.network(port.network_id) if port is not None else None
     if port is None or network is None or not network.admin_up or not port.admin_up:
         return
+    addresses = [address for address in port.addresses if address.ip.version == 4]
     if port.owner == DHCP_SERVICE:
-        for address in port.addresses:
+        for address in addresses:
             yield _arp_answer(network, int(address.ip), port.mac)
     elif view.attachment(port_id) is not None:
-        for address in port.addresses:
+        for address in addresses:
             yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, HOP: int(address.ip)}),
                        (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
             # Of a provider network all hear what is asked, and answer themselves.
@@ -185,7 +186,7 @@ def _wide(view: View, network_id: str) -> Iterator[Flow]:
     if network is None or not network.admin_up or network.isolated or not view.is_wide(network_id):
         return
     for subnet in map(view.subnet, view.subnets_of(network_id)):
-        if subnet is not None:
+        if subnet is not None and subnet.cidr.version == 4:
             yield Flow(Table.ARP, 50, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=prefix(subnet.cidr)),
                        (SetField(REASON, Reason.UNKNOWN_ARP),), Table.PUNT)
 
@@ -195,7 +196,7 @@ def _own_addresses(view: View, port_id: str) -> Iterator[Flow]:
     here = local_port(view, port_id)
     if here is None:
         return
-    for address in here[0].addresses:
+    for address in (address for address in here[0].addresses if address.ip.version == 4):
         yield Flow(Table.ARP, 200, match({IN: here[0].key}, eth_type=ARP, arp_op=1, arp_tpa=int(address.ip)),
                    goto=next_table(Table.ARP))
 

@@ -1,9 +1,10 @@
-"""Port security: what a port sends must carry its own MAC, IPv4 address and ARP sender, or an allowed pair (GUARD)."""
+"""Port security: what a port sends must carry its own MAC, IP address and ARP sender, or an allowed pair (GUARD)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from naas_sdn.apps import guard6
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
@@ -70,7 +71,9 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
             yield Flow(table, 210, match(own, eth_type=ARP, arp_sha=mac), goto=Table.SERVICES)
             yield drop(table, 200, match(own, eth_type=ARP), Reason.SPOOFED)
             yield Flow(table, 100, match(own), goto=Table.SERVICES)
+        yield from guard6.unaddressed(port, macs)
         return
+    yield from guard6.addressed(port, pairs)
     own["eth_src"] = port.mac
     yield Flow(table, 200, match(own, eth_type=IPV4, nw_proto=UDP, ip_src=0, udp_src=68, udp_dst=67),
                goto=Table.SERVICES)
@@ -78,8 +81,9 @@ def _guard(view: View, port_id: str) -> Iterator[Flow]:
     for mac in macs:
         yield Flow(table, 200, match({**own, "eth_src": mac}, eth_type=ARP, arp_sha=mac, arp_spa=0),
                    goto=Table.SERVICES)
-    held = ((port.mac, IPv4Network(address.ip)) for address in port.addresses)
-    for mac, cidr in dict.fromkeys((*held, *((pair.mac, pair.cidr) for pair in pairs))):
+    held = [(port.mac, IPv4Network(address.ip)) for address in port.addresses if address.ip.version == 4]
+    held += [(pair.mac, pair.cidr) for pair in pairs if isinstance(pair.cidr, IPv4Network)]
+    for mac, cidr in dict.fromkeys(held):
         own["eth_src"] = mac
         if cidr != UNSPECIFIED:
             yield Flow(table, 200, match({**own, **within("arp_spa", cidr)}, eth_type=ARP, arp_sha=mac),

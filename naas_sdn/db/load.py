@@ -1,9 +1,10 @@
 """Rows to facts: what the data plane must know of the truth."""
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
@@ -68,11 +69,12 @@ def network(row: NetworkRow, wire: TunnelKeyRow) -> Network:
 
 def subnet(row: SubnetRow) -> Subnet:
     return Subnet(
-        row.id, row.network_id, row.key, IPv4Network(row.cidr),
-        IPv4Address(row.gateway_ip) if row.gateway_ip is not None else None,
+        row.id, row.network_id, row.key, ip_network(row.cidr),
+        ip_address(row.gateway_ip) if row.gateway_ip is not None else None,
         gateway_mac(row.key), row.enable_dhcp,
-        tuple(map(IPv4Address, row.dns_nameservers)),
-        tuple((IPv4Network(route["destination"]), IPv4Address(route["nexthop"])) for route in row.host_routes),
+        tuple(map(ip_address, row.dns_nameservers)),
+        tuple((ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.host_routes),
+        row.ipv6_ra_mode, row.ipv6_address_mode,
     )
 
 
@@ -82,25 +84,23 @@ def gateway_mac(key: int) -> int:
 
 def hostname(ip: str) -> str:
     """The name that DHCP hands out with an address."""
-    return "host-" + ip.replace(".", "-")
+    return "host-" + re.sub("[.:]", "-", ip)
 
 
 def port(row: PortRow, allocations: Iterable[AllocationRow]) -> Port:
-    addresses = tuple(Address(a.subnet_id, IPv4Address(a.ip_address)) for a in allocations)
+    addresses = tuple(Address(a.subnet_id, ip_address(a.ip_address)) for a in allocations)
+    first = next((address for address in addresses if address.ip.version == 4), addresses[0] if addresses else None)
     return Port(
         row.id, row.network_id, row.key, number_of(row.mac_address), addresses, row.admin_state_up,
         row.port_security_enabled, row.device_owner, row.device_id,
-        hostname(str(addresses[0].ip)) if addresses else "", row.qos_policy_id,
+        hostname(str(first.ip)) if first is not None else "", row.qos_policy_id,
         tuple(_pairs(row)), tuple(_dhcp_options(row)),
     )
 
 
 def _pairs(row: PortRow) -> Iterator[AddressPair]:
-    """Those of IPv4, which is what is served."""
     for pair in row.allowed_address_pairs:
-        cidr = ip_network(pair["ip_address"])
-        if isinstance(cidr, IPv4Network):
-            yield AddressPair(number_of(pair["mac_address"] or row.mac_address), cidr)
+        yield AddressPair(number_of(pair["mac_address"] or row.mac_address), ip_network(pair["ip_address"]))
 
 
 def _dhcp_options(row: PortRow) -> Iterator[tuple[int, bytes]]:
@@ -121,7 +121,7 @@ def hypervisor(row: HypervisorRow) -> Hypervisor:
 def router(row: RouterRow) -> Router:
     legs = sorted((interface.port_id, interface.subnet_id) for interface in row.interfaces)
     return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up, tuple(
-        (IPv4Network(route["destination"]), IPv4Address(route["nexthop"])) for route in row.routes))
+        (ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.routes))
 
 
 def route(row: RouteRow) -> Route:

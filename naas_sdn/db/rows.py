@@ -86,6 +86,8 @@ class SubnetRow(Owned):
     subnetpool_id: Mapped[str | None] = mapped_column(String(36), index=True)
     service_types: Mapped[list[Any]] = mapped_column(default=list)
     """The device owners that it serves; empty: all that no other subnet of the network names."""
+    ipv6_ra_mode: Mapped[str | None] = mapped_column(String(16))
+    ipv6_address_mode: Mapped[str | None] = mapped_column(String(16))
     key: Mapped[int]
     network: Mapped[NetworkRow] = relationship(back_populates="subnets")
 

@@ -6,7 +6,9 @@ routers share one sequence, networks have their own (24 bits, the tunnel ID).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
+
+from naas_sdn.model.ip import Ip, Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,16 @@ class Subnet:
     id: str
     network_id: str
     key: int
-    cidr: IPv4Network
-    gateway: IPv4Address | None
+    cidr: Prefix
+    gateway: Ip | None
     gateway_mac: int
     dhcp: bool = True
-    nameservers: tuple[IPv4Address, ...] = ()
-    host_routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    nameservers: tuple[Ip, ...] = ()
+    host_routes: tuple[tuple[Prefix, Ip], ...] = ()
+    ra_mode: str | None = None
+    """IPv6: what routers advertise, "slaac", "dhcpv6-stateful" or "dhcpv6-stateless"; None: nothing."""
+    address_mode: str | None = None
+    """IPv6: how machines get their addresses, of the same words; None: not by the cloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class Address:
     """One address of a port."""
 
     subnet_id: str
-    ip: IPv4Address
+    ip: Ip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class AddressPair:
     """What a port may send as, besides its own addresses."""
 
     mac: int
-    cidr: IPv4Network
+    cidr: Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class Router:
     key: int
     legs: tuple[Leg, ...] = ()
     admin_up: bool = True
-    routes: tuple[tuple[IPv4Network, IPv4Address], ...] = ()
+    routes: tuple[tuple[Prefix, Ip], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 from typing import ClassVar, NamedTuple
 
 from naas_sdn.pipeline.tables import Reason, Table
@@ -29,8 +29,10 @@ def _ipv6(value: int) -> str:
 _TEXT: dict[str, Callable[[int], str]] = {
     "in_port": str, "metadata": hex, "tun_id": hex, "tun_src": _ipv4, "tun_dst": _ipv4,
     "eth_src": _mac, "eth_dst": _mac, "eth_type": "0x{:04x}".format, "vlan_vid": "0x{:04x}".format,
-    "ip_src": _ipv4, "ip_dst": _ipv4, "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
-    "icmp_type": str, "icmp_code": str,
+    "ip_src": _ipv4, "ip_dst": _ipv4, "ipv6_src": _ipv6, "ipv6_dst": _ipv6,
+    "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
+    "icmp_type": str, "icmp_code": str, "icmpv6_type": str, "icmpv6_code": str,
+    "nd_target": _ipv6, "nd_sll": _mac, "nd_tll": _mac,
     "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str, "sctp_src": str, "sctp_dst": str,
     "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
     **{f"reg{number}": hex for number in range(16)}, "xreg4": hex, "xxreg3": hex,
@@ -63,16 +65,16 @@ def _in_order(*names: str) -> list[str]:
     return sorted(names, key=_RANK.__getitem__)
 
 
-def prefix(network: IPv4Network) -> tuple[int, int]:
+def prefix(network: IPv4Network | IPv6Network) -> tuple[int, int]:
     """The (value, mask) that matches the addresses of `network`."""
     return int(network.network_address), int(network.netmask)
 
 
-def within(field: str, network: IPv4Network) -> dict[str, Value]:
+def within(field: str, network: IPv4Network | IPv6Network) -> dict[str, Value]:
     """`field` matched by `network`, as Open vSwitch shows it: without the mask of one address, nothing of all."""
     if network.prefixlen == 0:
         return {}
-    return {field: int(network.network_address) if network.prefixlen == 32 else prefix(network)}
+    return {field: int(network.network_address) if network.prefixlen == network.max_prefixlen else prefix(network)}
 
 
 @dataclass(frozen=True, slots=True)

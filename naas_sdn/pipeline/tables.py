@@ -15,7 +15,7 @@ class Table(IntEnum):
     MEMBER = 6        # resubmitted to: the peer is a member of RT -> flag MEMBER
     ADMIT = 7         # only what a member sent
     UPLINK = 8        # from a physical network: not with the MAC of a machine that is here
-    GUARD = 10        # MAC, IP and ARP sender are the port's own
+    GUARD = 10        # MAC, IP, ARP sender and what ND tells are the port's own
     SERVICES = 20     # DHCP -> controller
     ARP = 25          # ARP requests -> answered
     ROUTER_IN = 45    # gateway MAC and source subnet -> RT
@@ -61,6 +61,7 @@ class Reason(IntEnum):
     NO_TUNNEL = 16          # this hypervisor has no tunnel port
     UNANSWERABLE = 17       # a request of a port that has no meter
     TOO_LARGE = 18          # to another hypervisor, and larger than the tunnel's MTU
+    ROGUE_RA = 19           # a router's advertisement, or a redirect, from a tenant's port
     UNKNOWN_VLAN = 24       # from an uplink, on a VLAN of no network that is here
     HAIRPIN = 25            # from an uplink, with the MAC of a machine that is here
     NO_UPLINK = 26          # this hypervisor has no uplink to the physical network
@@ -81,6 +82,7 @@ class Flag(IntFlag):
     COPY = 16    # a copy for another hypervisor
     SIZED = 32   # LARGE says whether it is
     LARGE = 64   # larger than the tunnel's MTU
+    ND = 128     # neighbour discovery that tells of the port's own
     UPLINK = 1024  # came from a physical network
 
 

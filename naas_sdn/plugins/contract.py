@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import SubnetRow
 from naas_sdn.errors import NotImplementedByPlugin
+from naas_sdn.model.ip import Ip
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
 
@@ -90,7 +90,7 @@ class IpamPlugin(Plugin):
     kind = "ipam"
     serves = "Addresses"
 
-    def allocate(self, session: Session, subnet: SubnetRow, wanted: IPv4Address | None) -> IPv4Address:
+    def allocate(self, session: Session, subnet: SubnetRow, wanted: Ip | None) -> Ip:
         """Choose an address of the subnet, or take `wanted`.
 
         Raises IpAddressAlreadyAllocated, IpAddressGenerationFailure (none is left) or InvalidIpForSubnet.

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import random
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import ip_address, ip_network
 
 from oslo_config import cfg
 from sqlalchemy import bindparam, select
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import AllocationRow, SubnetRow
 from naas_sdn.errors import InvalidIpForSubnet, IpAddressAlreadyAllocated, IpAddressGenerationFailure
+from naas_sdn.model.ip import Ip, is_host
 from naas_sdn.plugins.contract import IpamPlugin
 
 PROBES = 16
@@ -20,15 +21,9 @@ _HIGHEST = select(sql.max(AllocationRow.ip_number)).where(
     AllocationRow.ip_number.between(bindparam("start"), bindparam("end")))
 
 
-def sortable(ip: IPv4Address | IPv6Address) -> str:
+def sortable(ip: Ip) -> str:
     """As AllocationRow.ip_number holds it."""
     return f"{int(ip):032x}"
-
-
-def is_host(network: IPv4Network, ip: IPv4Address) -> bool:
-    """An address of the range that a machine can have: not the network's, not the broadcast address (RFC 1122)."""
-    ends = (network.network_address, network.broadcast_address) if network.prefixlen < 31 else ()
-    return ip in network and ip not in ends
 
 
 class InternalIpam(IpamPlugin):
@@ -42,20 +37,21 @@ class InternalIpam(IpamPlugin):
     def __init__(self, _: cfg.ConfigOpts) -> None:
         pass
 
-    def allocate(self, session: Session, subnet: SubnetRow, wanted: IPv4Address | None) -> IPv4Address:
+    def allocate(self, session: Session, subnet: SubnetRow, wanted: Ip | None) -> Ip:
         if wanted is not None:
             return self._take(session, subnet, wanted)
-        pools = [(int(IPv4Address(pool["start"])), int(IPv4Address(pool["end"]))) for pool in subnet.allocation_pools]
+        address = type(ip_network(subnet.cidr).network_address)
+        pools = [(int(ip_address(pool["start"])), int(ip_address(pool["end"]))) for pool in subnet.allocation_pools]
         for start, end in pools:
             found = self._after_highest(session, subnet, start, end)
             if found is None:
                 found = self._any(session, subnet, start, end)
             if found is not None:
-                return IPv4Address(found)
+                return address(found)
         raise IpAddressGenerationFailure(f"No more IP addresses available on subnet {subnet.id} ({subnet.cidr}).")
 
-    def _take(self, session: Session, subnet: SubnetRow, wanted: IPv4Address) -> IPv4Address:
-        if not is_host(IPv4Network(subnet.cidr), wanted):
+    def _take(self, session: Session, subnet: SubnetRow, wanted: Ip) -> Ip:
+        if not is_host(ip_network(subnet.cidr), wanted):
             raise InvalidIpForSubnet(f"IP address {wanted} is not a valid IP for subnet {subnet.id} ({subnet.cidr}).")
         if self._used(session, subnet, [int(wanted)]):
             raise IpAddressAlreadyAllocated(f"IP address {wanted} already allocated in subnet {subnet.id}.")

@@ -104,18 +104,18 @@ class OpenFlowL3(OpenFlow, L3Plugin):
         return [L3Router(), Answers(self._conf.openflow.answer_rate)]
 
     def check(self, session: Session, change: Change) -> None:
-        if change.kind == "subnet" and change.attributes.get("ip_version") == 6:
-            raise InvalidInput("Invalid input for ip_version: the L3 plugin 'openflow' routes IPv4; "
-                               "IPv6 subnets are not supported.")
         routed = {"create route": ("source_subnet_id", "destination_subnet_id"), "update router": ("subnet_id",)}
         for name in routed.get(f"{change.operation} {change.kind}", ()):
             if name in change.attributes:
-                _require_tunnelled(session, change.attributes[name])
+                _require_routable(session, change.attributes[name])
 
 
-def _require_tunnelled(session: Session, subnet_id: str) -> None:
-    """Raises NotImplementedByPlugin for a subnet of a provider network."""
+def _require_routable(session: Session, subnet_id: str) -> None:
+    """Raises InvalidInput for a subnet of IPv6, NotImplementedByPlugin for one of a provider network."""
     subnet = session.get(SubnetRow, subnet_id)
+    if subnet is not None and subnet.ip_version != 4:
+        raise InvalidInput(f"Invalid input for operation: the L3 plugin 'openflow' routes IPv4, and subnet "
+                           f"{subnet.id} is of IPv6.")
     wire = session.get(TunnelKeyRow, subnet.network_id) if subnet is not None else None
     if wire is not None and wire.physical_network is not None:
         raise NotImplementedByPlugin(f"Subnet {subnet_id} is on physical network {wire.physical_network}, whose own "

@@ -146,7 +146,8 @@ def mac(value: Any) -> str:
 @described({"type": "string", "examples": ["10.0.0.5"]}, {"type": "string", "examples": ["10.0.0.5"]})
 def ip(value: Any) -> str:
     try:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "%" in value:
+            # A zone is of one machine only (RFC 4007 section 11).
             raise ValueError
         return str(ip_address(value))
     except ValueError as error:
@@ -157,7 +158,7 @@ def ip(value: Any) -> str:
            {"type": "string", "pattern": "/", "examples": ["10.0.0.0/24"]})
 def cidr(value: Any) -> str:
     try:
-        if not isinstance(value, str) or "/" not in value:
+        if not isinstance(value, str) or "/" not in value or "%" in value:
             raise ValueError
         return str(ip_network(value, strict=False))
     except ValueError as error:

@@ -83,6 +83,7 @@ ADDRESS_PAIR = record({"ip_address": ip_or_cidr}, {"mac_address": nullable(mac)}
 DHCP_OPTION = record({"opt_name": TAG}, {"opt_value": nullable(TAG), "ip_version": integer(4, 6)})
 HOST_ROUTE = record({"destination": cidr, "nexthop": ip})
 PREFIX_LENGTH = integer(0, 128)
+IPV6_MODE = choice("slaac", "dhcpv6-stateful", "dhcpv6-stateless")
 ADDRESSES = record({"addresses": list_of(string(64))})
 PREFIXES = record({"prefixes": list_of(cidr)})
 VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "virtio-forwarder", "smart-nic", "vdpa",
@@ -179,7 +180,7 @@ COLLECTIONS = (
         A("host_routes", list_of(HOST_ROUTE, unique=True), "CU"),
         A("shared", boolean, "F"),
         A("status", TEXT),
-        A("ipv6_ra_mode", nullable(TEXT)), A("ipv6_address_mode", nullable(TEXT)),
+        A("ipv6_ra_mode", nullable(IPV6_MODE), "CFS"), A("ipv6_address_mode", nullable(IPV6_MODE), "CFS"),
         A("subnetpool_id", nullable(uuid), "CFS"), A("prefixlen", PREFIX_LENGTH, "C"),
         A("use_default_subnetpool", boolean, "C"),
         A("service_types", list_of(string(255, empty=False), unique=True), "CU"),

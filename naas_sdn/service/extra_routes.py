@@ -44,7 +44,7 @@ def without(present: Iterable[Attributes], gone: Iterable[Attributes]) -> list[A
 def require_unused(row: RouterRow, interface: RouterInterfaceRow) -> None:
     """Raises RouterInterfaceInUseByRoute when a route's next hop is on the interface's subnet."""
     for route in row.routes:
-        if IPv4Address(route["nexthop"]) in IPv4Network(interface.subnet.cidr):
+        if ip_address(route["nexthop"]) in ip_network(interface.subnet.cidr):
             raise RouterInterfaceInUseByRoute(
                 f"Router interface for subnet {interface.subnet_id} on router {row.id} cannot be deleted, as it is "
                 f"required by the route to {route['destination']} via {route['nexthop']}.")
@@ -56,7 +56,7 @@ def _require_connected(row: RouterRow, destination: str, hop: str) -> None:
         raise InvalidRoutes(f"Invalid format for routes: {destination} via {hop}: IPv4 is served.")
     if prefix.is_multicast or prefix.is_loopback:
         raise InvalidRoutes(f"Invalid format for routes: {destination} is no range of machines.")
-    legs = [interface for interface in row.interfaces if address in IPv4Network(interface.subnet.cidr)]
+    legs = [interface for interface in row.interfaces if address in ip_network(interface.subnet.cidr)]
     if not legs:
         raise InvalidRoutes(f"Invalid format for routes: the nexthop {hop} of {destination} is not connected with the "
                             f"router; it is on none of its interfaces' subnets.")

@@ -256,8 +256,7 @@ class Ports:
         if row.qos_policy_id is not None:
             visible_policy(session, context, row.qos_policy_id)
 
-    @staticmethod
-    def _new_mac(session: Session, row: PortRow, mac: str | None) -> None:
+    def _new_mac(self, session: Session, row: PortRow, mac: str | None) -> None:
         if row.vif is not None or row.host_id:
             raise PortBound(f"Unable to complete operation on port {row.id}, port is already bound; "
                             f"unplug it before its MAC address is changed.")
@@ -266,6 +265,7 @@ class Ports:
         else:
             addresses.require_free_mac(session, row.network_id, mac)
             row.mac_address = mac
+        addresses.renew_automatic(session, self.plugins, row)
 
 
 def _told(row: PortRow) -> Attributes:

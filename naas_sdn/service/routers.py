@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from sqlalchemy.orm import Session, joinedload
 
@@ -185,7 +185,7 @@ class Routers:
         for interface in row.interfaces:
             if interface.subnet_id == subnet.id:
                 raise BadRequest(f"Bad router request: Router already has a port on subnet {subnet.id}.")
-            if IPv4Network(interface.subnet.cidr).overlaps(IPv4Network(subnet.cidr)):
+            if ip_network(interface.subnet.cidr).overlaps(ip_network(subnet.cidr)):
                 raise BadRequest(f"Bad router request: Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr "
                                  f"{interface.subnet.cidr} of subnet {interface.subnet_id}.")
         gateways.require_beside(session, row, subnet)

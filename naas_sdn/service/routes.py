@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -38,7 +38,7 @@ class Routes:
         source, destination = ends
         if source.id == destination.id:
             raise InvalidInput("Invalid input for destination_subnet_id: a subnet reaches itself without a route.")
-        if IPv4Network(source.cidr).overlaps(IPv4Network(destination.cidr)):
+        if ip_network(source.cidr).overlaps(ip_network(destination.cidr)):
             raise InvalidInput(f"Invalid input for operation: subnets {source.id} ({source.cidr}) and "
                                f"{destination.id} ({destination.cidr}) overlap; a route needs two distinct ranges.")
         for end in ends:

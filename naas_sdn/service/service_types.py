@@ -34,6 +34,11 @@ def serving(subnets: Iterable[SubnetRow], port: PortRow) -> list[SubnetRow]:
     return found
 
 
+def serves(subnet: SubnetRow, port: PortRow) -> bool:
+    """It names the port's device owner, or none."""
+    return not subnet.service_types or _names(subnet, port.device_owner)
+
+
 def require_service(chosen: Iterable[SubnetRow], port: PortRow) -> None:
     """Raises InvalidInput for one that does not serve the port's device owner. The cloud's own ports may choose."""
     for subnet in chosen:

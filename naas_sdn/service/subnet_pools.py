@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import collapse_addresses, ip_network
 from typing import Any
 
 from sqlalchemy import select
@@ -29,6 +29,7 @@ from naas_sdn.errors import (
     SubnetPoolNotFound,
     SubnetPoolQuotaExceeded,
 )
+from naas_sdn.model.ip import Prefix
 from naas_sdn.service.access import require_change, require_new, require_owner
 from naas_sdn.service.address_scopes import visible_scope
 from naas_sdn.service.contract import Action, Attributes, Context, Query
@@ -36,8 +37,6 @@ from naas_sdn.service.grants import covers, seen, settle, shared_with_reader
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.rows import change, find_rows, standard, touch, visible
-
-Prefix = IPv4Network | IPv6Network
 
 PLAIN = ("name", "description", "default_quota", "is_default", "address_scope_id")
 LENGTHS = ("min_prefixlen", "default_prefixlen", "max_prefixlen")

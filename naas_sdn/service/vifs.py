@@ -20,6 +20,7 @@ from naas_sdn.errors import (
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, plugging, statistics, uplinks
 from naas_sdn.service.access import require, require_owner
+from naas_sdn.service.address_plans import is_automatic
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.ports import SEEN as PORT_SEEN
@@ -111,6 +112,9 @@ class Vifs:
                 if a.subnet_id != body["subnet_id"]]
         if len(kept) == len(port.allocations):
             raise SubnetNotFound(body["subnet_id"])
+        if is_automatic(visible_subnet(session, context, body["subnet_id"])) and kept:
+            raise BadRequest(f"VIF {vif.id} has an address of subnet {body['subnet_id']} because it is automatic "
+                             f"there (SLAAC): it is attached as long as it has any address.")
         left = addresses.subnets_of(session, [port])
         addresses.give(session, self.plugins, port, kept)
         for subnet in left:

@@ -49,6 +49,8 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     "udp_dst": (_OXM, 16, 2), "sctp_src": (_OXM, 17, 2), "sctp_dst": (_OXM, 18, 2),
     "icmp_type": (_OXM, 19, 1), "icmp_code": (_OXM, 20, 1), "arp_op": (_OXM, 21, 2),
     "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),
+    "ipv6_src": (_OXM, 26, 16), "ipv6_dst": (_OXM, 27, 16), "icmpv6_type": (_OXM, 29, 1),
+    "icmpv6_code": (_OXM, 30, 1), "nd_target": (_OXM, 31, 16), "nd_sll": (_OXM, 32, 6), "nd_tll": (_OXM, 33, 6),
     "tun_id": (_OXM, 38, 8), "nw_ttl": (_NXM1, 29, 1), "tun_src": (_NXM1, 31, 4), "tun_dst": (_NXM1, 32, 4),
     **{f"reg{number}": (_NXM1, number, 4) for number in range(16)}, "xreg4": (_PACKET_REGISTERS, 4, 8),
     "xxreg3": (_NXM1, 114, 16), "ct_state": (_NXM1, 105, 4), "ct_nw_proto": (_NXM1, 119, 1),

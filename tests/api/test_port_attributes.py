@@ -1,7 +1,7 @@
 """What a port may send as besides its own addresses, and what DHCP tells it besides its subnet's."""
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
@@ -47,7 +47,8 @@ def test_pairs_are_of_the_port_s_mac_unless_they_say_another(wire: Wire) -> None
     assert wire.ask("GET", f"ports/{port['id']}").body["port"]["allowed_address_pairs"] == port["allowed_address_pairs"]
     assert fact(wire, port["id"]).pairs == (
         AddressPair(number_of(own), IPv4Network("10.0.0.200/32")),
-        AddressPair(number_of(VRRP), IPv4Network("10.9.0.0/16")))
+        AddressPair(number_of(VRRP), IPv4Network("10.9.0.0/16")),
+        AddressPair(number_of(own), IPv6Network("2001:db8::1/128")))
     moved = change(wire, port["id"], mac_address="02:00:00:00:00:77").body["port"]
     assert [pair["mac_address"] for pair in moved["allowed_address_pairs"]] == [
         "02:00:00:00:00:77", VRRP, "02:00:00:00:00:77"]

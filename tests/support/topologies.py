@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from naas_sdn.apps.accounting import Accounting
 from naas_sdn.apps.answers import Answers
@@ -73,6 +73,18 @@ def subnet(number: int, on: int | None = None, *, dhcp: bool = True, gateway: bo
     yield Key("subnet", f"sub{number}"), Subnet(
         f"sub{number}", f"net{number if on is None else on}", 40 + number, IPv4Network(f"10.{number}.0.0/24"),
         IPv4Address(f"10.{number}.0.1") if gateway else None, 0xFA163F000000 | 40 + number, dhcp)
+
+
+def subnet6(number: int, on: int) -> Facts:
+    """2001:db8:ON::/64 with gateway ::1."""
+    yield Key("subnet", f"sub{number}"), Subnet(
+        f"sub{number}", f"net{on}", 40 + number, IPv6Network(f"2001:db8:{on}::/64"), ip6(on, 1),
+        0xFA163F000000 | 40 + number, ra_mode="slaac", address_mode="slaac")
+
+
+def ip6(net: int, number: int) -> IPv6Address:
+    """In decimal digits, as the number is written."""
+    return IPv6Address(f"2001:db8:{net}::{number}")
 
 
 def mac(number: int) -> int:
@@ -181,6 +193,27 @@ def marked() -> Facts:
     yield from vm(13, 1, 1, qos="packets", security=False)
 
 
+def dual(number: int, net: int, host: int, pairs: tuple[AddressPair, ...] = ()) -> Facts:
+    """A machine with an address of each IP version: on subnet N, and on that of IPv6 numbered 60 higher."""
+    for key, fact in vm(number, net, host):
+        addresses = (Address(f"sub{net}", ip(net, number)), Address(f"sub{60 + net}", ip6(net, number)))
+        yield key, replace(fact, addresses=addresses, pairs=pairs) if isinstance(fact, Port) else fact
+
+
+def dual_stack() -> Facts:
+    """Two networks with subnets of both IP versions, and a machine that may also send as others."""
+    for number in (1, 2):
+        yield from hypervisor(number)
+        yield from network(number)
+        yield from subnet(number)
+        yield from subnet6(60 + number, number)
+    yield from dual(11, 1, 1)
+    yield from dual(12, 1, 1, (AddressPair(mac(12), IPv6Network("2001:db8:1:0:1::/80")),
+                               AddressPair(0x00005E000207, IPv6Network("2001:db8:1::207/128"))))
+    yield from dual(13, 1, 2)
+    yield from dual(21, 2, 2)
+
+
 def layer2() -> Facts:
     """No subnets: machines bring their own addresses."""
     for number in (1, 2):
@@ -250,4 +283,4 @@ def public() -> Facts:
 
 
 ALL = {topology.__name__: topology for topology in (
-    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public)}
+    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack)}
