@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 COMMANDS = ("bench.push", "bench.audit", "bench.faults", "bench.api", "bench.answers", "bench.exchanges",
-            "bench.continuity", "bench.wire", "bench.flood", "bench.storm", "bench.tempest", "bench.hostile")
+            "bench.continuity", "bench.wire", "bench.flood", "bench.storm", "bench.tempest", "bench.hostile",
+            "bench.large")
 
 
 def main() -> int:

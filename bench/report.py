@@ -60,6 +60,11 @@ def spread(values: Sequence[float]) -> str:
     return f"{1000 * percentile(values, 0.5):.1f} / {1000 * percentile(values, 0.95):.1f} ms"
 
 
+def tail(values: Sequence[float]) -> str:
+    """p50 and p99 of seconds, in milliseconds."""
+    return f"{1000 * percentile(values, 0.5):.1f} / {1000 * percentile(values, 0.99):.1f} ms"
+
+
 def cpu(pid: int) -> float:
     """Seconds of processor that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -29,6 +29,8 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "of
             "listen_addresses": "", "max_connections": "200", "shared_buffers": "64MB", "max_wal_size": "2GB",
             "max_prepared_transactions": "2", "logging_collector": "off"}
 TEMPLATE = "naas_template"
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
+"""As in production, for what is measured."""
 USER = "naas"
 """Who owns the databases, and may do nothing else."""
 
@@ -36,8 +38,12 @@ USER = "naas"
 class Cluster:
     """`url(name)` is of a database of it."""
 
-    def __init__(self) -> None:
-        """Raises RuntimeError when the package postgresql is not installed, or it does not start."""
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: besides SETTINGS.
+
+        Raises RuntimeError when the package postgresql is not installed, or it does not start.
+        """
+        self._settings = {**SETTINGS, **(settings or {})}
         found = sorted(Path("/").glob(f"{PROGRAMS[1:]}/initdb"))
         if not found:
             raise RuntimeError(f"no initdb in {PROGRAMS}: install Debian's package postgresql")
@@ -62,7 +68,7 @@ class Cluster:
     def start(self) -> None:
         """Raises RuntimeError with the log's end when it does not take connections."""
         log = self._directory / "log"
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with log.open("ab") as file:
             self._process = subprocess.Popen(
                 self._command("postgres", "-D", str(self._data), "-k", str(self._directory), *options),
