@@ -101,6 +101,21 @@ def test_users_that_cannot_be(run: Run, words: tuple[str, ...], told: str, why: 
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_uplinks_are_given_and_taken(run: Run, cloud_db: Cloud) -> None:
+    words = ("hypervisor", "uplinks", "hv1")
+    assert said(run(*words, "--physical-network", "public:eth1", "--physical-network", "lab:eth2")) == [
+        "hv1: public:eth1, lab:eth2"]
+    assert "physical_networks: {'lab': 'eth2', 'public': 'eth1'}" in said(run("hypervisor", "show", "hv1"))
+    for wrong in ("public", "public:", ":eth1", "public:eth 1", "a b:eth1", "public:longer-than-15-chars"):
+        refused = run(*words, "--physical-network", wrong)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith(f"naas-sdn: '{wrong}' is not NAME:INTERFACE")
+    assert run(*words, "--physical-network", "a:eth1", "--physical-network", "b:eth1").returncode == 1
+    assert said(run(*words)) == ["hv1: no uplinks"]
+    assert "physical_networks: {}" in said(run("hypervisor", "show", "hv1"))
+    assert run("hypervisor", "uplinks", "hv9").returncode == 1
+
+
 def test_hypervisors_are_listed_shown_and_removed(run: Run, cloud_db: Cloud) -> None:
     assert said(run("hypervisor", "list")) == [
         f"hv{number}  {number:016x}  192.0.2.{number}  not connected" for number in (1, 2)]

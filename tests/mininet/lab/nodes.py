@@ -44,6 +44,30 @@ class Fabric(Switch):
         inside(self, "ip", "link", "set", str(interface), "mtu", "9000", "master", "fabric", "up")
 
 
+class VlanSwitch(Switch):
+    """A physical switch: it learns, and knows VLANs. An Open vSwitch of its own that no controller speaks to."""
+
+    def __init__(self, name: str, directory: Path, **parameters: Any) -> None:
+        super().__init__(name, **{**parameters, "inNamespace": True, "dpid": "e" * 16})
+        self.ovs = OpenVswitch(directory, self.pid)
+
+    def start(self, controllers: list[Any]) -> None:
+        inside(self, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+        self.ovs.start()
+        self.ovs.vsctl("add-br", "switch", "--", "set", "bridge", "switch", "datapath_type=netdev",
+                       "fail_mode=standalone")
+
+    def attach(self, interface: str, vlan: int | None = None) -> None:
+        """A port of this VLAN; None: of all of them, and untagged."""
+        inside(self, "ip", "link", "set", interface, "up")
+        inside(self, "ethtool", "-K", interface, *NO_OFFLOAD.split())
+        self.ovs.vsctl("add-port", "switch", interface, *([f"tag={vlan}"] if vlan is not None else []))
+
+    def stop(self, deleteIntfs: bool = True) -> None:
+        self.ovs.stop()
+        super().stop(deleteIntfs)
+
+
 class Heard:
     """The messages that a switch has received from its controllers since this was made, by its log."""
 
@@ -75,6 +99,8 @@ class Hypervisor(Switch):
         self.uplink = uplink
         self.controllers: tuple[str, ...] = ("tcp:127.0.0.1:6653",)
         self.ovs = OpenVswitch(directory, self.pid)
+        self.uplinks: dict[str, str] = {}
+        """{physical network: interface}"""
 
     @property
     def datapath_id(self) -> str:
@@ -95,7 +121,7 @@ class Hypervisor(Switch):
 
     def prepare(self) -> bool:
         """What an operator does here with `naas-sdn hypervisor prepare`; False when all was so already."""
-        setup = make_setup(self.name, self.vtep, self.controllers, datapath_type="netdev")
+        setup = make_setup(self.name, self.vtep, self.controllers, datapath_type="netdev", uplinks=self.uplinks)
         return any(step.change for step in prepare(setup, self.ovs.database))
 
     def stop(self, deleteIntfs: bool = True) -> None:

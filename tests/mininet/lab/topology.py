@@ -17,8 +17,9 @@ from typing import Self
 
 from mininet.log import setLogLevel
 from mininet.net import Mininet
+from mininet.node import Switch
 
-from tests.mininet.lab.nodes import VM, Fabric, Hypervisor, inside, outside, quietly
+from tests.mininet.lab.nodes import NO_OFFLOAD, VM, Fabric, Hypervisor, VlanSwitch, inside, outside, quietly
 from tests.support.openvswitch import CommandFailed, require, run
 
 SERIAL = itertools.count(1)
@@ -113,13 +114,38 @@ class Topology:
     def add_underlay_host(self, name: str, address: str) -> VM:
         """A machine on the underlay itself, such as an intruder there."""
         [fabric] = [switch for switch in self.net.switches if isinstance(switch, Fabric)]
-        machine: VM = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
-        link = self.net.addLink(machine, fabric, intfName1="eth0", intfName2=name)
-        fabric.attach(link.intf2.name)
+        machine, interface = self._host_at(fabric, name)
+        fabric.attach(interface)
         machine.configure("02:de:ad:00:00:01", 1500)
         machine.static(address, 24)
-        self.machines[name] = machine
         return machine
+
+    def add_physical_network(self, name: str, interface: str) -> VlanSwitch:
+        """A switch with a cable to `interface` of each hypervisor, which may carry every VLAN."""
+        switch: VlanSwitch = self.net.addSwitch(name, cls=VlanSwitch, directory=self.directory / name)
+        self._cleanup.callback(switch.ovs.stop)
+        switch.start([])
+        for hypervisor in self.hypervisors:
+            link = self.net.addLink(hypervisor, switch, intfName1=interface, intfName2=f"{name}-{hypervisor.name}")
+            inside(hypervisor, "ip", "link", "set", interface, "up")
+            inside(hypervisor, "ethtool", "-K", interface, *NO_OFFLOAD.split())
+            switch.attach(link.intf2.name)
+        return switch
+
+    def add_physical_host(self, switch: VlanSwitch, name: str, address: str, mac: str, vlan: int | None = None) -> VM:
+        """A machine at a socket of the switch, untagged, in this VLAN if any."""
+        machine, interface = self._host_at(switch, name)
+        switch.attach(interface, vlan)
+        machine.configure(mac, 1500)
+        machine.static(address, 24)
+        return machine
+
+    def _host_at(self, switch: Switch, name: str) -> tuple[VM, str]:
+        """A machine, and the end of its cable at the switch."""
+        machine: VM = self.net.addHost(name, cls=VM, directory=self.directory / name, ip=None)
+        self.machines[name] = machine
+        link = self.net.addLink(machine, switch, intfName1="eth0", intfName2=name)
+        return machine, link.intf2.name
 
     def _manage(self, hypervisor: Hypervisor, number: int) -> None:
         """A cable from the hypervisor to the management network."""
