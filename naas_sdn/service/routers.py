@@ -162,7 +162,7 @@ class Routers:
         """Locked, so that of two who add or remove at once none undoes the other's."""
         row = self._visible(session, context, identifier)
         require_owner(context, row, what)
-        session.refresh(row, with_for_update=True)
+        session.refresh(row, with_for_update={"of": RouterRow})
         return row
 
     def _route(self, session: Session, row: RouterRow, routes: list[Attributes]) -> Attributes:

@@ -22,12 +22,12 @@ def served(wire: Wire, network: str, owner: str, who: str = "service", **attribu
 
 def test_ports_are_served_by_the_subnets_for_them(wire: Wire) -> None:
     network = wire.make("networks")["id"]
-    plain, nova, inner, floating = (
+    plain, nova, inner, local = (
         subnet(wire, network, 1), subnet(wire, network, 2, "compute:nova", "baremetal:none"),
-        subnet(wire, network, 3, "trunk:"), subnet(wire, network, 4, "network:floatingip"))
+        subnet(wire, network, 3, "trunk:"), subnet(wire, network, 4, "network:local"))
     for owner, expected in (("", plain), ("compute:nova", nova), ("compute:other", plain), ("trunk:subport", inner),
                             ("trunks", plain), ("baremetal:none", nova), ("manila:share", plain),
-                            ("network:floatingip", floating)):
+                            ("network:local", local)):
         assert served(wire, network, owner) == [expected], owner
 
 
