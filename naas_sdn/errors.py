@@ -305,6 +305,10 @@ class TrunkNotFound(NotFound):
     noun = "Trunk"
 
 
+class ServiceProviderNotFound(NotFound):
+    noun = "Service provider"
+
+
 class FloatingIPNotFound(NotFound):
     noun = "Floating IP"
 
@@ -360,6 +364,14 @@ class NetworkInUse(Conflict):
 
 class ExternalNetworkInUse(Conflict):
     pass
+
+
+class DefaultExternalNetworkExists(Conflict):
+    pass
+
+
+class AutoAllocationFailure(Conflict):
+    """The operator has not said what topologies are made of."""
 
 
 class FloatingIPPortAlreadyAssociated(Conflict):

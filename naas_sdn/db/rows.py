@@ -53,6 +53,8 @@ class NetworkRow(Owned):
     mtu: Mapped[int]
     port_security_enabled: Mapped[bool] = mapped_column(default=True)
     isolated: Mapped[bool] = mapped_column(default=False)
+    is_default: Mapped[bool] = mapped_column(default=False)
+    """Of the external networks, that which topologies made by the cloud lead to."""
     qos_policy_id: Mapped[str | None] = mapped_column(ForeignKey("qos_policies.id"))
     next_number: Mapped[int] = mapped_column(default=1)
     availability_zone_hints: Mapped[list[Any]] = mapped_column(default=list)

@@ -50,8 +50,17 @@ class Controller:
              parent: Parent) -> dict[str, Any]:
         """Unknown names in the query string are refused as in a list's; filters do nothing to one object."""
         asked = query.parse(self.collection, items, self._page_limit)
-        with self._database.read() as session:
-            found = self._resource.get(session, context, identifier, parent)
+        if asked.fields and asked.fields == (self.collection.rehearsal,):
+            with self._database.read() as session:
+                return {self.collection.member: self._resource.actions[self.collection.rehearsal](
+                    session, context, identifier, {**parent})}
+        try:
+            with self._database.read() as session:
+                found = self._resource.get(session, context, identifier, parent)
+        except NeedsToWrite:
+            found = self._database.transact(
+                lambda session: self._resource.get(session, context, identifier, parent),
+                request_id=context.request_id)
         return {self.collection.member: query.select(self._shown(context, found), asked.fields)}
 
     def create(self, context: Context, body: Any, parent: Parent) -> dict[str, Any]:

@@ -12,6 +12,7 @@ _ALIASES = {
     "network_availability_zone": ("Network Availability Zone", "Hints at the zones of a network."),
     "router_availability_zone": ("Router Availability Zone", "Hints at the zones of a router."),
     "allowed-address-pairs": ("Allowed Address Pairs", "What else a port may send as."),
+    "auto-allocated-topology": ("Auto Allocated Topology Services", "Networks made for projects that ask for one."),
     "binding": ("Port Binding", "Which host a port is bound to."),
     "binding-extended": ("Port Bindings Extended", "Several bindings of a port, for live migration."),
     "external-net": ("Neutron external network", "Networks that lead out of the cloud."),
@@ -52,6 +53,7 @@ _ALIASES = {
                                                     "Whether a rule is of a default group."),
     "security-groups-shared-filtering": ("Security group filtering on the shared field",
                                          "Groups by whether they are shared."),
+    "service-type": ("Neutron Service Type Management", "Who serves routers."),
     "stateful-security-group": ("Stateful security group", "Whether a group knows connections."),
     "standard-attr-description": ("standard-attr-description", "Descriptions of resources."),
     "standard-attr-revisions": ("Resource revision numbers", "A number that grows with each change."),
@@ -86,7 +88,8 @@ L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
     "subnet-service-types", "subnet_onboard", "default-subnetpools", "subnetpool-prefix-ops",
     "address-scope", "network-ip-availability", "rbac-subnetpool", "rbac-address-scope", "extraroute",
-    "extraroute-atomic", "external-net", "ext-gw-mode"))
+    "extraroute-atomic", "external-net", "ext-gw-mode",
+    "auto-allocated-topology", "service-type"))
 
 
 def extensions(has_l3: bool) -> list[dict[str, Any]]:

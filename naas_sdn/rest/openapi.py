@@ -138,7 +138,8 @@ def _paths(collection: Collection, schemas: Mapping[str, Schema]) -> Json:
     many: Json = {"parameters": above, "get": operation(
         "list", f"List {plural.replace('_', ' ')}", answers(listed, READING), parameters=_lists(collection))}
     single: Json = {"parameters": [*above, _in_path(f"{member}_id")], "get": operation(
-        "show", f"Show one {_words(member)}", answers(_object({member: one}), READING), parameters=[_fields()])}
+        "show", f"Show one {_words(member)}", answers(
+            _object({member: one}), WRITING if collection.rehearsal else READING), parameters=[_fields()])}
     if f"{name}Create" in schemas:
         new: Schema = {"$ref": f"#/components/schemas/{name}Create"}
         made: Schema = {"anyOf": [_object({member: known}), _object({plural: {"type": "array", "items": known}})]}

@@ -49,6 +49,7 @@ class Collection:
     attribute that identifies one.
 
     `verbs`: whether there are POST (C), PUT (U) and DELETE (D).
+    `rehearsal`: GET of one makes it when it is not there, and with `fields` of this name tells whether it could.
     `layer3` says of a collection or an action that it is served when there is an L3 plugin.
     """
 
@@ -61,6 +62,7 @@ class Collection:
     wrapped_actions: bool = False
     verbs: str = "CUD"
     layer3: bool = False
+    rehearsal: str = ""
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     @property
@@ -154,7 +156,7 @@ COLLECTIONS = (
         A("status", TEXT, "F"), A("error", nullable(TEXT)),
         A("subnets", list_of(uuid)),
         A("shared", boolean, "CUF", False),
-        A("router:external", boolean, "CUF", False),
+        A("router:external", boolean, "CUF", False), A("is_default", boolean, "CUF", False),
         A("mtu", integer(0, 65535), "CUFS", 0),
         A("port_security_enabled", boolean, "CU", True),
         A("qos_policy_id", nullable(uuid), "CUF", None),
@@ -272,6 +274,9 @@ COLLECTIONS = (
         A("status", TEXT, "F"),
         *TIMES,
     ), layer3=True),
+    Collection("auto_allocated_topology", "auto_allocated_topology", (
+        A("id", TEXT), A("project_id", TEXT, "F"), A("tenant_id", TEXT, "F"),
+    ), plural="auto_allocated_topologies", key="project_id", verbs="D", layer3=True, rehearsal="dry-run"),
     Collection("vifs", "vif", (
         *OWNER,
         A("port_id", nullable(uuid), "CFS"),
@@ -367,6 +372,9 @@ COLLECTIONS = (
       for kind in KINDS.values()),
     *(Collection(f"qos/alias_{kind.member}s", f"alias_{kind.member}", _rule(kind), verbs="UD")
       for kind in KINDS.values()),
+    Collection("service_providers", "service_provider", (
+        A("service_type", TEXT, "F"), A("name", TEXT, "F"), A("default", boolean, "F"),
+    ), verbs="", layer3=True),
     Collection("qos/rule_types", "rule_type", (
         A("type", TEXT, "F"), A("drivers", list_of(free_record)),
         A("all_supported", boolean, "F"), A("all_rules", boolean, "F"),

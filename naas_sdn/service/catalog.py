@@ -12,6 +12,7 @@ from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service.address_groups import AddressGroups
 from naas_sdn.service.address_scopes import AddressScopes
 from naas_sdn.service.agents import Agents
+from naas_sdn.service.auto_allocation import AutoAllocation
 from naas_sdn.service.availability import Availabilities
 from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
@@ -33,6 +34,7 @@ from naas_sdn.service.routes import Routes
 from naas_sdn.service.security_group_rules import SecurityGroupRules
 from naas_sdn.service.security_groups import SecurityGroups
 from naas_sdn.service.segments import Segments
+from naas_sdn.service.service_providers import ServiceProviders
 from naas_sdn.service.sharing import Shared
 from naas_sdn.service.subnet_pools import SubnetPools
 from naas_sdn.service.subnets import Subnets
@@ -48,16 +50,20 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     limits = Limits(usual)
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
+    networks = Shared(External(Networks(plugins, limits)), "network")
+    subnets, routers = Subnets(plugins, limits), Routers(plugins, limits)
     return {
-        "networks": Tagged(Shared(External(Networks(plugins, limits)), "network"), NetworkRow, "network"),
+        "networks": Tagged(networks, NetworkRow, "network"),
         "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow, "port"),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow, "vif"),
-        "subnets": Tagged(Subnets(plugins, limits), SubnetRow, "subnet"),
+        "subnets": Tagged(subnets, SubnetRow, "subnet"),
         "subnetpools": Tagged(Shared(SubnetPools(limits), "subnetpool"), SubnetPoolRow, "subnetpool"),
         "address_scopes": Shared(AddressScopes(limits), "address_scope", for_good=True),
         "rbac_policies": RbacPolicies(limits),
-        "routers": Tagged(Routers(plugins, limits), RouterRow, "router"),
+        "routers": Tagged(routers, RouterRow, "router"),
+        "auto_allocated_topology": AutoAllocation(networks, subnets, routers),
+        "service_providers": ServiceProviders(conf.plugins.l3),
         "floatingips": Tagged(FloatingIps(plugins, limits), FloatingIpRow, "floatingip"),
         "routes": Tagged(Routes(plugins, limits), RouteRow, "route"),
         "segments": Segments(plugins),

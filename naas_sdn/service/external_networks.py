@@ -15,7 +15,13 @@ from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import NetworkRow
-from naas_sdn.errors import BadRequest, ExternalNetworkInUse, PolicyNotAuthorized
+from naas_sdn.errors import (
+    BadRequest,
+    DefaultExternalNetworkExists,
+    ExternalNetworkInUse,
+    InvalidInput,
+    PolicyNotAuthorized,
+)
 from naas_sdn.service import floating_uses, grants
 from naas_sdn.service.access import require
 from naas_sdn.service.contract import Action, Attributes, Context, Query, Resource
@@ -23,6 +29,7 @@ from naas_sdn.service.contract import Action, Attributes, Context, Query, Resour
 NAME = "router:external"
 EXTERNAL: ColumnElement[bool] = NetworkRow.id.in_(
     select(RbacPolicyRow.object_id).where(RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL))
+DEFAULT = select(NetworkRow).where(EXTERNAL, NetworkRow.is_default)
 _POLICIES = select(RbacPolicyRow).where(RbacPolicyRow.object_id == bindparam("network_id"),
                                         RbacPolicyRow.action == grants.ACCESS_AS_EXTERNAL)
 _EXTERNAL = select(RbacPolicyRow.object_id).distinct().where(
@@ -69,6 +76,8 @@ class External:
         made = self.resource.create(session, context, _without(attributes), parent)
         if wanted:
             _open(session, made)
+        if made["is_default"]:
+            _require_default(session, made["id"])
         return {**made, NAME: wanted}
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
@@ -83,6 +92,8 @@ class External:
                 else:
                     _open(session, item)
                 item = self.resource.get(session, context, identifier, parent)
+        if attributes.get("is_default", False):
+            _require_default(session, item["id"])
         return self._shown(session, [item])[0]
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
@@ -117,8 +128,21 @@ def _close(session: Session, item: Attributes, policies: Iterable[RbacPolicyRow]
                                    f"has existing gateways or floating IPs, for example {user[0]} {user[1]}.")
     for policy in policies:
         session.delete(policy)
-    grants.changed(session.get(NetworkRow, item["id"]))
+    row = session.get(NetworkRow, item["id"])
+    grants.changed(row)
+    if row is not None:
+        row.is_default = False
     session.flush()
+
+
+def _require_default(session: Session, network_id: str) -> None:
+    """Raises InvalidInput for a network that is not external, and DefaultExternalNetworkExists for a second default."""
+    found = session.scalars(DEFAULT).all()
+    if network_id not in (row.id for row in found):
+        raise InvalidInput(f"Invalid input for is_default: network {network_id} is not external, so it is no default.")
+    for row in found:
+        if row.id != network_id:
+            raise DefaultExternalNetworkExists(f"A default external network already exists: {row.id}.")
 
 
 def _without(attributes: Attributes) -> Attributes:

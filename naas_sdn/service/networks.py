@@ -29,7 +29,7 @@ from naas_sdn.service.qos import visible_policy
 from naas_sdn.service.rows import change, find_rows, standard, visible
 
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
-CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_enabled", "isolated",
+CHANGEABLE = ("name", "description", "admin_state_up", "mtu", "port_security_enabled", "isolated", "is_default",
               "qos_policy_id")
 
 SEEN = seen("network")
@@ -72,7 +72,7 @@ class Networks:
                parent: Mapping[str, str]) -> Attributes:
         row = visible_network(session, context, identifier)
         require_change(context, row, attributes, "update_network", {
-            "isolated": row.isolated, "port_security_enabled": row.port_security_enabled})
+            "isolated": row.isolated, "is_default": row.is_default, "port_security_enabled": row.port_security_enabled})
         self._policy(session, context, attributes)
         if "mtu" in attributes:
             wire = self.plugins.l2.extend(session, "network", [row.id]).get(row.id, {})
@@ -141,7 +141,7 @@ class Networks:
                 **standard(row), "admin_state_up": row.admin_state_up,
                 "status": status.ERROR if row.id in errors else status.ACTIVE, "error": errors.get(row.id),
                 "subnets": [s.id for s in row.subnets],
-                "mtu": row.mtu, "isolated": row.isolated,
+                "mtu": row.mtu, "isolated": row.isolated, "is_default": row.is_default,
                 "port_security_enabled": row.port_security_enabled, "qos_policy_id": row.qos_policy_id,
                 "availability_zone_hints": row.availability_zone_hints, "availability_zones": everywhere,
                 "ipv4_address_scope": scopes.get((row.id, 4)), "ipv6_address_scope": scopes.get((row.id, 6)),

@@ -108,7 +108,8 @@ GATEWAY_ATTRIBUTES = {
 COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "networks": {
         "get_network": either(READER, "rule:shared", "rule:external"),
-        **_owned("network", _both({"shared": ADMIN, "router:external": ADMIN, "isolated": ADMIN,
+        **_owned("network", _both({"shared": ADMIN, "router:external": ADMIN, "is_default": ADMIN,
+                                   "isolated": ADMIN,
                                    "port_security_enabled": MEMBER})),
         **_tags("network"),
         "get_network_statistics": READER,
@@ -161,6 +162,9 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "floatingips": {
         "get_floatingip": READER,
         **_owned("floatingip", {"create:floating_ip_address": MANAGER}), **_tags("floatingip"),
+    },
+    "auto-allocated-topology": {
+        "get_auto_allocated_topology": READER, "delete_auto_allocated_topology": MEMBER,
     },
     "vifs": {
         "get_vif": either(READER, NETWORK_READER),

@@ -22,22 +22,20 @@ NOT_SERVED = {
     "network agent add": "agents schedule nothing here",
     "network agent remove": "agents schedule nothing here",
     "network agent router": "agents schedule nothing here",
-    "network auto allocated topology": "not there yet",
     "network flavor": "routers have no flavors",
     "network l3 conntrack helper": "no conntrack helpers",
     "network meter": "statistics count everything; no metering labels",
     "network segment create": "a network has one segment, the provider's",
     "network segment delete": "a network has one segment, the provider's",
     "network segment range": "the database allocates segments",
-    "network service provider": "there are no service providers",
     "router ndp proxy": "no NDP proxies",
     "security group default statefulness": "new groups are stateful unless asked otherwise",
 }
 """Commands that begin so are not answered, and why; docs/api.md says the same."""
 
 REFUSED = ("local ip list", "network flavor list", "network flavor profile list", "network meter list",
-           "network meter rule list", "network segment range list", "network service provider list",
-           "router ndp proxy list", "security group default statefulness list")
+           "network meter rule list", "network segment range list", "router ndp proxy list",
+           "security group default statefulness list")
 """Of those, what ends with a failure at once, without a word about anything."""
 
 
@@ -275,6 +273,25 @@ def test_routers(terminal: Terminal) -> None:
     assert member.sees("router show r-one")["interfaces_info"] == []
     member.does("router delete r-one r2")
     member.does("network delete routed")
+
+
+def test_a_topology_for_who_asks_for_any(terminal: Terminal) -> None:
+    member, operator = terminal.member_by_name, terminal.operator
+    create = "network auto allocated topology create --or-show"
+    assert "No default router:external network" in member.fails(f"{create} --check-resources")
+    operator.does("network create --external --default way-out")
+    operator.does("subnet create --network way-out --subnet-range 198.51.100.0/24 --no-dhcp way-out")
+    operator.does("subnet pool create --pool-prefix 10.70.0.0/16 --default-prefix-length 26 --default --share ranges")
+    member.does(f"{create} --check-resources")
+    assert "auto_allocated_network" not in column(member.sees("network list"), "Name")
+    made = member.sees(create)
+    assert made == member.sees(create)
+    assert member.sees(f"network show {made['id']}")["name"] == "auto_allocated_network"
+    member.does("network auto allocated topology delete")
+    operator.does("subnet pool delete ranges")
+    operator.does("network delete way-out")
+    [provider] = member.sees("network service provider list")
+    assert (provider["Service Type"], provider["Name"], provider["Default"]) == ("L3_ROUTER_NAT", "openflow", True)
 
 
 def test_gateways_and_floating_addresses(terminal: Terminal) -> None:

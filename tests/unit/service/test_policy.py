@@ -93,9 +93,9 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     tuple(f"{verb}_router:external_gateway_info{part}" for verb in ("create", "update") for part in (
         "", ":network_id")): MEMBERS,
     tuple(f"{verb}_{name}" for verb in ("create", "update") for name in (
-        "network:shared", "network:router:external", "network:isolated", "subnet:service_types", "subnetpool:shared",
-        "subnetpool:is_default", "router:external_gateway_info:enable_snat",
-        "router:external_gateway_info:external_fixed_ips",
+        "network:shared", "network:router:external", "network:is_default", "network:isolated",
+        "subnet:service_types", "subnetpool:shared", "subnetpool:is_default",
+        "router:external_gateway_info:enable_snat", "router:external_gateway_info:external_fixed_ips",
         "address_scope:shared", "address_group:shared", "policy:shared", "security_group:shared",
         "rbac_policy:target_tenant", "rbac_policy:target_project")): ADMIN,
     tuple(f"{verb}_network:provider:{name}" for verb in ("create", "get") for name in (
@@ -122,7 +122,8 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     ("update_subnet", "delete_subnet"): [*MEMBERS, "network"],
     ("create_security_group_rule",): ["admin", "group"],
     ("delete_security_group_rule",): [*MEMBERS, "group"],
-    ("get_network_statistics",): [*MEMBERS, "service", "reader"],
+    ("delete_auto_allocated_topology",): MEMBERS,
+    ("get_network_statistics", "get_auto_allocated_topology"): [*MEMBERS, "service", "reader"],
     tuple(f"get_{member}" for member in (
         "network", "floatingip", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route",
         "trunk", "security_group", "policy")): [*MEMBERS, "service", "reader"],
