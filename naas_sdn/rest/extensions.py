@@ -20,6 +20,7 @@ _ALIASES = {
     "extra_dhcp_opt": ("Extra DHCP options", "What else DHCP tells a port."),
     "extraroute": ("Neutron Extra Route", "Routers' own routes."),
     "extraroute-atomic": ("Atomically add/remove extra routes", "Single routes added and removed."),
+    "fip-port-details": ("Floating IP Port Details Extension", "What port a floating address stands for."),
     "net-mtu": ("Network MTU", "The MTU of a network."),
     "net-mtu-writable": ("Network MTU (writable)", "The MTU of a network can be set."),
     "network-ip-availability": ("Network IP Availability", "How many addresses networks have and use."),
@@ -88,7 +89,7 @@ L3_ALIASES = frozenset((
     "router", "router_availability_zone", "naas-route", "naas-subnet-netmask", "subnet_allocation",
     "subnet-service-types", "subnet_onboard", "default-subnetpools", "subnetpool-prefix-ops",
     "address-scope", "network-ip-availability", "rbac-subnetpool", "rbac-address-scope", "extraroute",
-    "extraroute-atomic", "external-net", "ext-gw-mode",
+    "extraroute-atomic", "external-net", "ext-gw-mode", "fip-port-details",
     "auto-allocated-topology", "service-type"))
 
 

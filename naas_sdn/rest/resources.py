@@ -92,6 +92,8 @@ VNIC_TYPES = ("normal", "direct", "macvtap", "baremetal", "direct-physical", "vi
               "accelerator-direct", "accelerator-direct-physical", "remote-managed")
 INTERFACE = record({}, {"subnet_id": uuid, "port_id": uuid})
 GATEWAY = record({}, {"network_id": nullable(uuid), "enable_snat": boolean, "external_fixed_ips": list_of(FIXED_IP)})
+PORT_DETAILS = record({"name": TEXT, "network_id": uuid, "mac_address": TEXT, "admin_state_up": boolean, "status": TEXT,
+                       "device_id": TEXT, "device_owner": TEXT})
 EXTRA_ROUTES = record({"router": record({"routes": list_of(HOST_ROUTE)})})
 LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
 INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
@@ -271,7 +273,7 @@ COLLECTIONS = (
         A("port_id", nullable(uuid), "CUFS"),
         A("fixed_ip_address", nullable(ip), "CUFS"),
         A("router_id", nullable(uuid), "FS"),
-        A("status", TEXT, "F"),
+        A("status", TEXT, "F"), A("port_details", nullable(PORT_DETAILS)),
         *TIMES,
     ), layer3=True),
     Collection("auto_allocated_topology", "auto_allocated_topology", (

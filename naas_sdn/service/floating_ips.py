@@ -4,17 +4,17 @@ Kept and shown; no packet goes by them yet, so their status is DOWN.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.gateway_rows import RouterGatewayRow
-from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, new_id
-from naas_sdn.db.status import DOWN
+from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, VifRow, new_id
+from naas_sdn.db.status import DOWN, errors_of, port_status
 from naas_sdn.errors import (
     BadRequest,
     ExternalGatewayForFloatingIPNotFound,
@@ -76,7 +76,7 @@ class FloatingIps:
         _associate(session, context, row, attributes.get("port_id"), attributes.get("fixed_ip_address"))
         session.add(row)
         session.flush()
-        return _show([row])[0]
+        return _show(session, [row])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
@@ -91,7 +91,7 @@ class FloatingIps:
                 row.port_id, row.fixed_ip_address, row.router_id):
             touch(row)
         session.flush()
-        return _show([row])[0]
+        return _show(session, [row])[0]
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = self._visible(session, context, identifier)
@@ -103,12 +103,12 @@ class FloatingIps:
         remove(session, self.plugins, port)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return _show([self._visible(session, context, identifier)])[0]
+        return _show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         if DOWN not in query.filters.get("status", (DOWN,)):
             return []
-        return _show(find_rows(session, context, FloatingIpRow, query, FloatingIPNotFound, clause=OWN))
+        return _show(session, find_rows(session, context, FloatingIpRow, query, FloatingIPNotFound, clause=OWN))
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> FloatingIpRow:
@@ -188,10 +188,25 @@ def _router(session: Session, row: FloatingIpRow, port: PortRow, inner: Allocati
     return router
 
 
-def _show(rows: Iterable[FloatingIpRow]) -> list[Attributes]:
+def _show(session: Session, rows: Collection[FloatingIpRow]) -> list[Attributes]:
+    details = _port_details(session, {row.port_id for row in rows if row.port_id is not None})
     shown = []
     for row in rows:
-        item = {**standard(row), **{name: getattr(row, name) for name in SHOWN}, "status": DOWN}
+        item = {**standard(row), **{name: getattr(row, name) for name in SHOWN}, "status": DOWN,
+                "port_details": details.get(row.port_id or "")}
         del item["name"]
         shown.append(item)
     return shown
+
+
+def _port_details(session: Session, ids: Collection[str]) -> dict[str, Attributes]:
+    """{port: what is shown of it with its floating address}."""
+    if not ids:
+        return {}
+    errors = errors_of(session, "port", ids)
+    return {port.id: {
+        "name": port.name, "network_id": port.network_id, "mac_address": port.mac_address,
+        "admin_state_up": port.admin_state_up, "status": port_status(port, errors.get(port.id)),
+        "device_id": port.device_id, "device_owner": port.device_owner,
+    } for port in session.scalars(select(PortRow).where(PortRow.id.in_(ids)).options(
+        joinedload(PortRow.vif).joinedload(VifRow.hypervisor)))}

@@ -62,7 +62,7 @@ def test_one_stands_for_nothing_until_it_is_told(place: Place) -> None:
     assert {name: value for name, value in made.items() if name not in ("id", "created_at", "updated_at")} == {
         "project_id": "alice", "tenant_id": "alice", "description": "d", "floating_network_id": place.outside["id"],
         "floating_ip_address": "192.0.2.3", "port_id": None, "fixed_ip_address": None, "router_id": None,
-        "status": "DOWN", "revision_number": 1, "tags": []}
+        "port_details": None, "status": "DOWN", "revision_number": 1, "tags": []}
     assert place.get(made["id"]) == made
     assert place.wire.ask("GET", "floatingips").body["floatingips"] == [made]
     [holder] = holders(place.wire, made["id"])
@@ -87,6 +87,8 @@ def test_at_once_for_a_port(place: Place) -> None:
     port = place.port()
     made = place.floating(port_id=port["id"])
     assert (made["port_id"], made["router_id"]) == (port["id"], place.router)
+    assert made["port_details"] == {name: port[name] for name in (
+        "name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")}
     found = place.wire.ask("GET", f"floatingips?port_id={port['id']}&fixed_ip_address={made['fixed_ip_address']}"
                            f"&router_id={place.router}&status=DOWN&fields=id").body["floatingips"]
     assert found == [{"id": made["id"]}]

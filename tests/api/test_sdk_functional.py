@@ -25,7 +25,7 @@ FAILING = {
 }
 """What does not pass, and why; docs/api.md says the same."""
 
-MISSING = ("BGP Dynamic Routing", "BGPVPN", "dvr", "fwaas_v2", "flavor", "floating-ip-port-forwarding",
+MISSING = ("BGP Dynamic Routing", "BGPVPN", "dvr", "fwaas_v2", "flavor", "Floating IP Port Forwarding",
            "L3 conntrack helper", "Local IP", "L3 ndp proxy", "Network Segment Range", "qos-pps-minimum", "SFC",
            "Tap-as-a-service", "Tap Mirror", "vpnaas", "No agents available")
 """In the reasons of tests that are skipped: extensions that are not listed. Agents are asked for as a member, who is
@@ -45,7 +45,7 @@ def _furnish(clouds: Path) -> None:
     with warnings.catch_warnings(action="ignore"):
         config = openstack.config.OpenStackConfig(config_files=[str(clouds)]).get_one(cloud="devstack-admin")
         with openstack.connection.Connection(config=config) as operator:
-            public = operator.network.create_network(name="public", is_router_external=True)
+            public = operator.network.create_network(name="public", is_router_external=True, is_default=True)
             operator.network.create_subnet(network_id=public.id, ip_version=4, cidr="203.0.113.0/24")
             operator.network.create_subnet_pool(name="default", prefixes=["10.64.0.0/16"], default_prefix_length=26,
                                                 is_default=True, is_shared=True)
