@@ -1,7 +1,7 @@
 """What machines send, as far as a switch may hand it to the controller: every reason, every app, the whole packet-in.
 
-IPv6 is not served yet, so DHCPv6, ND and MLD meet no parser of their own: they must be dropped like any other frame
-that is not what the reason says. A message is a byte for the reason, one for the sending port, and the frame.
+DHCPv6 and MLD meet no parser of their own yet: they must be dropped like any other frame that is not what the reason
+says. A message is a byte for the reason, one for the sending port, and the frame.
 """
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What the tables answer themselves, ARP and echo requests: turned round and sent back, so many a second for each port.
+"""What the tables answer themselves: ARP, neighbour solicitations and echo requests, turned round and sent back.
 
-Open vSwitch does what its datapath cannot in the slow path, packet by packet, and polices the packets of all ports
-together on their way there (the virtual meter `slowpath`): one machine that floods would take the answers of all
-others. The port's own meter has to come earlier, in a datapath flow of its own, which ends where the packet is looked
-at anew.
+So many a second for each port. Open vSwitch does what its datapath cannot in the slow path, packet by packet, and
+polices the packets of all ports together on their way there (the virtual meter `slowpath`): one machine that floods
+would take the answers of all others. The port's own meter has to come earlier, in a datapath flow of its own, which
+ends where the packet is looked at anew.
 """
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor
-from naas_sdn.pipeline.flow import Flow, InPort, Move, Recirculate, SetField, match
+from naas_sdn.pipeline.flow import Flow, InPort, Move, Recirculate, Resubmit, SetField, match
 from naas_sdn.pipeline.program import Meter, Police, Program
-from naas_sdn.pipeline.tables import ANSWER_MAC, HOP, IN, SCRATCH, Reason, Table
+from naas_sdn.pipeline.tables import ANSWER_FLAGS, ANSWER_MAC, HOP, HOP6, IN, SCRATCH, Reason, Table
 
-ARP, IPV4 = 0x0806, 0x0800
+ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, ECHO_REPLY = 1, 0
+ICMPV6, ECHO_REQUEST6, ECHO_REPLY6, SOLICITATION, ADVERTISEMENT = 58, 128, 129, 135, 136
+TARGET_LINK_LAYER = 2
 ARP_REPLY = 2
 
 
@@ -46,7 +48,7 @@ class Answers:
     def compile(self, view: View, scope: Scope) -> Program:
         if scope.kind == "switch":
             return Program((*(Flow(Table.ANEW, 100, match(eth_type=kind), (Recirculate(kind),), Table.TURN)
-                              for kind in (ARP, IPV4)), _ARP_REPLY, _ECHO_REPLY))
+                              for kind in (ARP, IPV4, IPV6)), _ARP_REPLY, _ECHO_REPLY, *_ADVERTISEMENT, _ECHO_REPLY6))
         here = local_port(view, scope.id)
         if here is None:
             return Program()
@@ -72,3 +74,21 @@ _ECHO_REPLY = Flow(Table.TURN, 100, match(eth_type=IPV4, nw_proto=ICMP), (
     SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),
 ))
 """From the address and the MAC that were asked."""
+
+_ADVERTISEMENT = (
+    Flow(Table.TURN, 100, match(eth_type=IPV6, nw_proto=ICMPV6, icmpv6_type=SOLICITATION), (
+        Move("eth_src", "eth_dst", 48), Move(ANSWER_MAC, "eth_src", 48),
+        Move("ipv6_src", "ipv6_dst", 128), Move("nd_target", "ipv6_src", 128),
+        Move(ANSWER_FLAGS, "nd_reserved", 32), SetField("nd_options_type", TARGET_LINK_LAYER),
+        SetField("icmpv6_type", ADVERTISEMENT), Resubmit(Table.TURN),
+    )),
+    # Its link-layer address can be named only where it is known to be an advertisement.
+    Flow(Table.TURN, 100, match(eth_type=IPV6, nw_proto=ICMPV6, icmpv6_type=ADVERTISEMENT),
+         (Move(ANSWER_MAC, "nd_tll", 48), InPort())),
+)
+
+_ECHO_REPLY6 = Flow(Table.TURN, 100, match(eth_type=IPV6, nw_proto=ICMPV6, icmpv6_type=ECHO_REQUEST6), (
+    Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48),
+    Move("ipv6_dst", HOP6, 128), Move("ipv6_src", "ipv6_dst", 128), Move(HOP6, "ipv6_src", 128),
+    SetField("nw_ttl", 64), SetField("icmpv6_type", ECHO_REPLY6), InPort(),
+))

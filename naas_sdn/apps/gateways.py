@@ -16,6 +16,8 @@ class Gateway:
     ip: Ip
     mac: int
     router: Router | None = None
+    first: bool = True
+    """Of the subnets that share the MAC, and its link-local address: an interface may be on several of IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def gateways_of(view: View, subnet: Subnet) -> list[Gateway]:
             port = view.port(leg.port_id) if leg.subnet_id == subnet.id else None
             ip = _ip_in(port, subnet.id) if port is not None else None
             if port is not None and ip is not None:
-                found.append(Gateway(subnet, ip, port.mac, router))
+                first = min(other.subnet_id for other in router.legs if other.port_id == leg.port_id)
+                found.append(Gateway(subnet, ip, port.mac, router, subnet.id == first))
     network = view.network(subnet.network_id)
     if network is not None and network.is_provider:
         return found

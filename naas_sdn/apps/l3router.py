@@ -1,4 +1,4 @@
-"""Routing in the tables, on the sender's hypervisor: who answers ARP, gateways, routes, next hops.
+"""Routing in the tables, on the sender's hypervisor: who answers ARP and ND, gateways, routes, next hops.
 
 A router's table leads to all of its subnets, and is entered only with a source address of the subnet whose gateway was
 asked. NaaS routes are pairwise (a-b and b-c do not make a-c): a subnet that has some has a table of its own for them,
@@ -9,21 +9,36 @@ is answered about his own address.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Network
 
+from naas_sdn.apps import icmp, icmp6, neighbours6
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import Destination, Gateway, extra_routes_of, gateways_of, legs_of, routes_of
-from naas_sdn.apps.icmp import time_exceeded
 from naas_sdn.apps.l2switch import local_port
-from naas_sdn.model.ip import Prefix
+from naas_sdn.model.ip import Ip, Prefix, link_local
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
+from naas_sdn.pipeline.families import FAMILIES, Family
 from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
 from naas_sdn.pipeline.program import Program
-from naas_sdn.pipeline.tables import ANSWER_MAC, FLAGS, HOP, IN, NET, REASON, RT, Flag, Reason, Table, next_table
+from naas_sdn.pipeline.tables import (
+    ANSWER_MAC,
+    FLAGS,
+    HOP,
+    HOP6_PARTS,
+    IN,
+    NET,
+    REASON,
+    RT,
+    Flag,
+    Reason,
+    Table,
+    next_table,
+)
 
-ARP, IPV4 = 0x0806, 0x0800
-ICMP = 1
-ECHO_REQUEST = 8
+ARP = 0x0806
+NEAR = IPv6Network("fe80::/10")
+"""What no router forwards."""
 
 
 class L3Router:
@@ -55,7 +70,7 @@ class L3Router:
     def compile(self, view: View, scope: Scope) -> Program:
         match scope.kind:
             case "switch":
-                return Program((_UNKNOWN_HOP,))
+                return Program((_UNKNOWN_HOP, *neighbours6.UNANSWERED))
             case "subnet":
                 return Program(tuple(_subnet(view, scope.id)))
             case "network":
@@ -68,7 +83,7 @@ class L3Router:
                 return Program(tuple(_own_addresses(view, scope.id)))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
-        """ICMP time exceeded from the gateway that the packet was sent to (RFC 1812 section 4.3.3)."""
+        """ICMP time exceeded from the gateway that the packet was sent to (RFC 1812 section 4.3.3, RFC 4443)."""
         port = view.port(packet.port_id)
         if port is None:
             return []
@@ -77,7 +92,8 @@ class L3Router:
             subnet = view.subnet(address.subnet_id)
             for gateway in gateways_of(view, subnet) if subnet is not None else ():
                 if gateway.mac == target:
-                    answer = time_exceeded(packet.data, int(gateway.ip), gateway.mac)
+                    exceeded = icmp.time_exceeded if gateway.ip.version == 4 else icmp6.time_exceeded
+                    answer = exceeded(packet.data, int(gateway.ip), gateway.mac)
                     return [answer] if answer is not None else []
         return []
 
@@ -90,12 +106,12 @@ _UNKNOWN_HOP = Flow(Table.NEXT_HOP, 50, match({FLAGS: (Flag.WIDE, Flag.WIDE)}),
 def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
     subnet = view.subnet(subnet_id)
     network = view.network(subnet.network_id) if subnet is not None else None
-    if subnet is None or network is None or not network.admin_up or subnet.cidr.version != 4:
+    if subnet is None or network is None or not network.admin_up:
         return
     routes = routes_of(view, subnet)
     for gateway in gateways_of(view, subnet):
         own = routes if gateway.ip == subnet.gateway else []
-        yield _arp_answer(network, int(gateway.ip), gateway.mac)
+        yield from _answers(network, gateway)
         yield from _entry(view, network, gateway, subnet.key if own or gateway.router is None else gateway.router.key)
         for destination in own:
             yield from _route(view, subnet.key, destination)
@@ -106,19 +122,39 @@ def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
 
 def _entry(view: View, network: Network, gateway: Gateway, routing_table: int) -> Iterator[Flow]:
     table, to = Table.ROUTER_IN, {NET: network.key, "eth_dst": gateway.mac}
-    yield _echo_answer(table, 300, {**to, "ip_dst": int(gateway.ip)})
-    yield drop(table, 250, match(to, eth_type=IPV4, ip_dst=int(gateway.ip)), Reason.GATEWAY_NO_SERVICE)
-    for ttl in (0, 1):
-        yield Flow(table, 200, match(to, eth_type=IPV4, nw_ttl=ttl),
-                   (SetField(REASON, Reason.TTL_EXCEEDED),), Table.PUNT)
-    yield Flow(table, 100, match(to, eth_type=IPV4, ip_src=prefix(gateway.subnet.cidr)),
+    family = FAMILIES[gateway.ip.version]
+    ip_type = {"eth_type": family.eth_type}
+    for ip in _own_of(gateway):
+        yield _echo_answer(family, table, 300, {**to, family.dst: int(ip)})
+        yield drop(table, 250, match({**to, **ip_type, family.dst: int(ip)}), Reason.GATEWAY_NO_SERVICE)
+    for ttl in (0, 1) if gateway.first else ():
+        yield Flow(table, 200, match({**to, **ip_type, "nw_ttl": ttl}), (SetField(REASON, Reason.TTL_EXCEEDED),),
+                   Table.PUNT)
+    for field in (family.src, family.dst) if gateway.first and gateway.ip.version == 6 else ():
+        # RFC 4291 section 2.5.6.
+        yield drop(table, 150, match({**to, **ip_type, field: prefix(NEAR)}), Reason.NO_ROUTE)
+    yield Flow(table, 100, match({**to, **ip_type, **within(family.src, gateway.subnet.cidr)}),
                (SetField(RT, routing_table),), Table.ROUTE)
     if gateway.router is not None:
         # What is behind a machine comes by it.
         for cidr in dict.fromkeys(cidr for cidr, _ in extra_routes_of(view, gateway.router, gateway.subnet)):
-            yield Flow(table, 90, match({**to, **within("ip_src", cidr)}, eth_type=IPV4),
+            yield Flow(table, 90, match({**to, **ip_type, **within(family.src, cidr)}),
                        (SetField(RT, gateway.router.key),), Table.ROUTE)
-    yield drop(table, 50, match(to), Reason.NO_ROUTE)
+    if gateway.first:
+        yield drop(table, 50, match(to), Reason.NO_ROUTE)
+
+
+def _own_of(gateway: Gateway) -> Iterator[Ip]:
+    """The addresses that it answers for."""
+    yield gateway.ip
+    if gateway.ip.version == 6 and gateway.first:
+        yield link_local(gateway.mac)
+
+
+def _answers(network: Network, gateway: Gateway) -> Iterator[Flow]:
+    for ip in _own_of(gateway):
+        yield (_arp_answer(network, int(ip), gateway.mac) if ip.version == 4
+               else neighbours6.answer(network, int(ip), gateway.mac, router=True))
 
 
 def _interface(view: View, router_id: str, subnet_id: str) -> Iterator[Flow]:
@@ -135,13 +171,14 @@ def _route(view: View, routing_table: int, to: Destination, *, to_gateway_only: 
     network = view.network(to.subnet.network_id)
     if network is None or not network.admin_up:
         return
-    there = {RT: routing_table, "ip_dst": int(to.ip)}
+    family = FAMILIES[to.ip.version]
+    there = {RT: routing_table, family.dst: int(to.ip)}
     # The answer comes from the far gateway's address, but from the MAC that was asked.
-    yield _echo_answer(Table.ROUTE, 310, there)
-    yield drop(Table.ROUTE, 300, match(there, eth_type=IPV4), Reason.GATEWAY_NO_SERVICE)
+    yield _echo_answer(family, Table.ROUTE, 310, there)
+    yield drop(Table.ROUTE, 300, match(there, eth_type=family.eth_type), Reason.GATEWAY_NO_SERVICE)
     if to_gateway_only:
         return
-    yield _leading(view, routing_table, to.subnet.cidr, network, to, Move("ip_dst", HOP, 32))
+    yield _leading(view, routing_table, to.subnet.cidr, network, to, Move(family.dst, family.hop, family.bits))
 
 
 def _extra_routes(view: View, router: Router, leg: Destination) -> Iterator[Flow]:
@@ -150,13 +187,15 @@ def _extra_routes(view: View, router: Router, leg: Destination) -> Iterator[Flow
     if network is None or not network.admin_up:
         return
     for destination, hop in extra_routes_of(view, router, leg.subnet):
-        yield _leading(view, router.key, destination, network, leg, SetField(HOP, int(hop)))
+        yield _leading(view, router.key, destination, network, leg,
+                       SetField(FAMILIES[hop.version].hop, int(hop)))
 
 
 def _leading(view: View, routing_table: int, cidr: Prefix, network: Network,  # noqa: PLR0917
              by: Destination, hop: Move | SetField) -> Flow:
     flags = Flag.ROUTED | (Flag.WIDE if view.is_wide(network.id) else 0)
-    there = match({RT: routing_table, **within("ip_dst", cidr)}, eth_type=IPV4)
+    family = FAMILIES[cidr.version]
+    there = match({RT: routing_table, **within(family.dst, cidr)}, eth_type=family.eth_type)
     return Flow(Table.ROUTE, 100 + cidr.prefixlen, there, (
         SetField(NET, network.key), SetField(FLAGS, flags, Flag.ROUTED | Flag.WIDE),
         SetField("eth_src", by.mac), DecTtl(), hop,
@@ -168,17 +207,28 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
     network = view.network(port.network_id) if port is not None else None
     if port is None or network is None or not network.admin_up or not port.admin_up:
         return
-    addresses = [address for address in port.addresses if address.ip.version == 4]
     if port.owner == DHCP_SERVICE:
-        for address in addresses:
+        for address in port.addresses:
             yield _arp_answer(network, int(address.ip), port.mac)
     elif view.attachment(port_id) is not None:
-        for address in addresses:
-            yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, HOP: int(address.ip)}),
+        for address in port.addresses:
+            yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, **_hop(address.ip)}),
                        (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
             # Of a provider network all hear what is asked, and answer themselves.
-            if not network.isolated and not network.is_provider:
+            if network.isolated or network.is_provider:
+                continue
+            if address.ip.version == 4:
                 yield _arp_answer(network, int(address.ip), port.mac)
+            else:
+                # Without port security it may be a router, which then must be said; of others it means nothing.
+                yield neighbours6.answer(network, int(address.ip), port.mac, router=not port.port_security)
+
+
+def _hop(ip: Ip) -> dict[str, int]:
+    """What the register of the next hop holds."""
+    if ip.version == 4:
+        return {HOP: int(ip)}
+    return {part: int.from_bytes(ip.packed[4 * at:4 * at + 4]) for at, part in enumerate(HOP6_PARTS)}
 
 
 def _wide(view: View, network_id: str) -> Iterator[Flow]:
@@ -186,19 +236,22 @@ def _wide(view: View, network_id: str) -> Iterator[Flow]:
     if network is None or not network.admin_up or network.isolated or not view.is_wide(network_id):
         return
     for subnet in map(view.subnet, view.subnets_of(network_id)):
-        if subnet is not None and subnet.cidr.version == 4:
+        if subnet is not None and subnet.cidr.version == 6:
+            yield neighbours6.unknown(network, subnet.cidr)
+        elif subnet is not None:
             yield Flow(Table.ARP, 50, match({NET: network.key}, eth_type=ARP, arp_op=1, arp_tpa=prefix(subnet.cidr)),
                        (SetField(REASON, Reason.UNKNOWN_ARP),), Table.PUNT)
 
 
 def _own_addresses(view: View, port_id: str) -> Iterator[Flow]:
-    """A probe or announcement of the asker's own address is not answered (RFC 5227)."""
+    """A probe or announcement of the asker's own address is not answered (RFC 5227, RFC 4862 section 5.4)."""
     here = local_port(view, port_id)
     if here is None:
         return
-    for address in (address for address in here[0].addresses if address.ip.version == 4):
-        yield Flow(Table.ARP, 200, match({IN: here[0].key}, eth_type=ARP, arp_op=1, arp_tpa=int(address.ip)),
-                   goto=next_table(Table.ARP))
+    for address in here[0].addresses:
+        asked = (match({IN: here[0].key}, eth_type=ARP, arp_op=1, arp_tpa=int(address.ip)) if address.ip.version == 4
+                 else neighbours6.asked({IN: here[0].key, "nd_target": int(address.ip)}))
+        yield Flow(Table.ARP, 200, asked, goto=next_table(Table.ARP))
 
 
 def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
@@ -206,6 +259,6 @@ def _arp_answer(network: Network, ip: int, mac: int) -> Flow:
                 (SetField(ANSWER_MAC, mac),), Table.ANSWER)
 
 
-def _echo_answer(table: Table, priority: int, where: dict[str, int]) -> Flow:
-    return Flow(table, priority, match(where, eth_type=IPV4, nw_proto=ICMP, icmp_type=ECHO_REQUEST, icmp_code=0),
-                goto=Table.ANSWER)
+def _echo_answer(family: Family, table: Table, priority: int, where: dict[str, int]) -> Flow:
+    ping = {"eth_type": family.eth_type, "nw_proto": family.icmp, family.icmp_type: family.echo, family.icmp_code: 0}
+    return Flow(table, priority, match({**where, **ping}), goto=Table.ANSWER)

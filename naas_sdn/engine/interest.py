@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from naas_sdn.apps import wire
+from naas_sdn.apps import wire, wire6
 from naas_sdn.apps.contract import Group
 from naas_sdn.apps.gateways import extra_routes_of
 from naas_sdn.engine.compiler import Compiler
+from naas_sdn.model.ip import Ip
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Port
 from naas_sdn.pipeline.tables import Reason, Table
 
 RESUME: dict[Reason, Table] = {
     Reason.UNKNOWN_MAC: Table.L2, Reason.UNKNOWN_ARP: Table.ARP, Reason.UNKNOWN_HOP: Table.NEXT_HOP,
+    Reason.UNKNOWN_ND: Table.ARP,
 }
 """The misses, and where a packet goes on once what it missed is there."""
 
@@ -117,19 +119,30 @@ def target(view: View, reason: Reason, network_key: int, frame: bytes) -> Port |
     if reason == Reason.UNKNOWN_MAC:
         found = view.ports_of_mac(network.id, int.from_bytes(frame[:6]))
     else:
-        packet = wire.parse_ipv4(frame)
-        ip = wire.arp_target(frame) if reason == Reason.UNKNOWN_ARP else packet.dst if packet is not None else None
+        ip = _address(reason, frame)
         found = [port for subnet in view.subnets_of(network.id) if ip is not None
-                 for port in view.holders_of(subnet, IPv4Address(ip))]
+                 for port in view.holders_of(subnet, ip)]
         if not found and reason == Reason.UNKNOWN_HOP and ip is not None:
-            found = _next_hops(view, network.id, IPv4Address(ip))
+            found = _next_hops(view, network.id, ip)
     for port_id in found:
         if view.attachment(port_id) is not None:
             return view.port(port_id)
     return None
 
 
-def _next_hops(view: View, network_id: str, ip: IPv4Address) -> list[str]:
+def _address(reason: Reason, frame: bytes) -> Ip | None:
+    """What it asks for, or goes to."""
+    if reason == Reason.UNKNOWN_ARP:
+        asked = wire.arp_target(frame)
+        return IPv4Address(asked) if asked is not None else None
+    if reason == Reason.UNKNOWN_ND:
+        asked = wire6.solicited(frame)
+        return IPv6Address(asked) if asked is not None else None
+    packet, packet6 = wire.parse_ipv4(frame), wire6.parse_ipv6(frame)
+    return IPv4Address(packet.dst) if packet is not None else IPv6Address(packet6.dst) if packet6 is not None else None
+
+
+def _next_hops(view: View, network_id: str, ip: Ip) -> list[str]:
     """The ports on this network that routers' own routes to `ip` lead to: of each router by the longest prefix."""
     found: list[str] = []
     for subnet in map(view.subnet, view.subnets_of(network_id)):

@@ -32,10 +32,10 @@ _TEXT: dict[str, Callable[[int], str]] = {
     "ip_src": _ipv4, "ip_dst": _ipv4, "ipv6_src": _ipv6, "ipv6_dst": _ipv6,
     "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
     "icmp_type": str, "icmp_code": str, "icmpv6_type": str, "icmpv6_code": str,
-    "nd_target": _ipv6, "nd_sll": _mac, "nd_tll": _mac,
+    "nd_target": _ipv6, "nd_sll": _mac, "nd_tll": _mac, "nd_reserved": hex, "nd_options_type": str,
     "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str, "sctp_src": str, "sctp_dst": str,
     "arp_op": str, "arp_spa": _ipv4, "arp_tpa": _ipv4, "arp_sha": _mac, "arp_tha": _mac,
-    **{f"reg{number}": hex for number in range(16)}, "xreg4": hex, "xxreg3": hex,
+    **{f"reg{number}": hex for number in range(16)}, "xreg4": hex, "xxreg2": hex, "xxreg3": hex,
     "ct_state": hex, "ct_nw_src": _ipv4, "ct_nw_dst": _ipv4, "ct_ipv6_src": _ipv6, "ct_ipv6_dst": _ipv6,
     "ct_nw_proto": str, "ct_tp_src": str, "ct_tp_dst": str,
 }

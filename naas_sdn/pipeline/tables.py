@@ -70,6 +70,7 @@ class Reason(IntEnum):
     UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
     UNKNOWN_ARP = 35        # the same, by ARP
     UNKNOWN_HOP = 36        # the same, as a next hop
+    UNKNOWN_ND = 37         # the same, by neighbour discovery
 
 
 class Flag(IntFlag):
@@ -97,11 +98,15 @@ FLAGS = "reg0"
 IN = "reg1"             # key of the port, or of the hypervisor, that the packet came from
 OUT = "reg2"            # key of the port, or of the hypervisor, that it goes to; WIRE
 HOP = "reg3"            # IPv4 address of the next hop
+HOP6 = "xxreg2"         # IPv6 address of the next hop: HOP6_PARTS, from ROUTE to NEXT_HOP
+HOP6_PARTS = ("reg8", "reg9", "reg10", "reg11")
+"""As Open vSwitch shows HOP6 in matches, the highest bits first."""
 RT = "reg5"             # routing table: the key of a router or subnet; in MEMBER of a router, or MEMBERS + a network's
 REASON = "reg6"
 SOURCE_NET = "reg7"     # network key of the sending port; 0 from a tunnel
 SCRATCH = "xreg4"       # reg8 and reg9: within one flow
 ANSWER_MAC = SCRATCH    # from ARP to TURN: the MAC of the address that was asked for
+ANSWER_FLAGS = "reg10"  # from ARP to TURN: of a neighbour advertisement (RFC 4861 section 4.4)
 
 DROPS: dict[Table, Reason] = {
     Table.CLASSIFY: Reason.UNKNOWN_PORT,

@@ -22,7 +22,7 @@ from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
 from naas_sdn.config import tunnel_mtu
 from naas_sdn.db.rows import SubnetRow, TunnelKeyRow
-from naas_sdn.errors import InvalidInput, NotImplementedByPlugin
+from naas_sdn.errors import NotImplementedByPlugin
 from naas_sdn.model.physical import physical_networks
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
@@ -107,15 +107,12 @@ class OpenFlowL3(OpenFlow, L3Plugin):
         routed = {"create route": ("source_subnet_id", "destination_subnet_id"), "update router": ("subnet_id",)}
         for name in routed.get(f"{change.operation} {change.kind}", ()):
             if name in change.attributes:
-                _require_routable(session, change.attributes[name])
+                _require_tunnelled(session, change.attributes[name])
 
 
-def _require_routable(session: Session, subnet_id: str) -> None:
-    """Raises InvalidInput for a subnet of IPv6, NotImplementedByPlugin for one of a provider network."""
+def _require_tunnelled(session: Session, subnet_id: str) -> None:
+    """Raises NotImplementedByPlugin for a subnet of a provider network."""
     subnet = session.get(SubnetRow, subnet_id)
-    if subnet is not None and subnet.ip_version != 4:
-        raise InvalidInput(f"Invalid input for operation: the L3 plugin 'openflow' routes IPv4, and subnet "
-                           f"{subnet.id} is of IPv6.")
     wire = session.get(TunnelKeyRow, subnet.network_id) if subnet is not None else None
     if wire is not None and wire.physical_network is not None:
         raise NotImplementedByPlugin(f"Subnet {subnet_id} is on physical network {wire.physical_network}, whose own "

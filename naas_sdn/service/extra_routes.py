@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from naas_sdn.db.rows import RouterInterfaceRow, RouterRow
 from naas_sdn.errors import InvalidRoutes, RouterInterfaceInUseByRoute, RoutesExhausted
@@ -52,9 +52,9 @@ def require_unused(row: RouterRow, interface: RouterInterfaceRow) -> None:
 
 def _require_connected(row: RouterRow, destination: str, hop: str) -> None:
     prefix, address = ip_network(destination), ip_address(hop)
-    if not isinstance(prefix, IPv4Network) or not isinstance(address, IPv4Address):
-        raise InvalidRoutes(f"Invalid format for routes: {destination} via {hop}: IPv4 is served.")
-    if prefix.is_multicast or prefix.is_loopback:
+    if prefix.version != address.version:
+        raise InvalidRoutes(f"Invalid format for routes: {destination} via {hop}: these are of two IP versions.")
+    if prefix.is_multicast or prefix.is_loopback or (prefix.version == 6 and prefix.is_link_local):
         raise InvalidRoutes(f"Invalid format for routes: {destination} is no range of machines.")
     legs = [interface for interface in row.interfaces if address in ip_network(interface.subnet.cidr)]
     if not legs:

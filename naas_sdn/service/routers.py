@@ -109,7 +109,7 @@ class Routers:
                 raise BadRequest(f"Bad router request: Subnet for router interface must have a gateway IP: "
                                  f"{subnet.id} has none.")
             self._check(session, context, row, subnet)
-            port = self._gateway_port(session, context, row, subnet)
+            port = self._port_of_others(session, row, subnet) or self._gateway_port(session, context, row, subnet)
         else:
             port = visible_port(session, context, str(port_id))
             subnet = self._subnet_of(session, context, port)
@@ -127,26 +127,31 @@ class Routers:
         return _interface(row, port, subnet.id)
 
     def remove_interface(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        """The interface's port is deleted."""
+        """The interface's port is deleted, unless it is on other subnets too that are not named."""
         row = self._visible(session, context, identifier)
         require_owner(context, row, "remove_router_interface")
         subnet_id, port_id = body.get("subnet_id"), body.get("port_id")
         if subnet_id is None and port_id is None:
             raise BadRequest("Bad router request: give subnet_id, port_id, or both.")
-        found = next((interface for interface in row.interfaces
-                      if subnet_id in (None, interface.subnet_id) and port_id in (None, interface.port_id)), None)
-        if found is None:
+        found = [interface for interface in row.interfaces
+                 if subnet_id in (None, interface.subnet_id) and port_id in (None, interface.port_id)]
+        if not found:
             raise (RouterInterfaceNotFoundForSubnet(str(subnet_id)) if port_id is None
                    else RouterInterfaceNotFound(str(port_id)))
-        extra_routes.require_unused(row, found)
-        floating_uses.require_unused_interface(session, row, found.subnet)
-        port, subnet = found.port, found.subnet
-        self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": subnet.id}))
-        row.interfaces.remove(found)
+        port, subnets = found[0].port, [interface.subnet for interface in found]
+        for interface in found:
+            extra_routes.require_unused(row, interface)
+            floating_uses.require_unused_interface(session, row, interface.subnet)
+            self.plugins.l3.check(session, Change("update", "router", row.id, {"subnet_id": interface.subnet_id}))
+            row.interfaces.remove(interface)
         touch(row)
         session.flush()
-        remove(session, self.plugins, port)
-        return _interface(row, port, subnet.id)
+        if any(interface.port_id == port.id for interface in row.interfaces):
+            addresses.take(port, subnets[0])
+            session.flush()
+        else:
+            remove(session, self.plugins, port)
+        return {**_interface(row, port, subnets[0].id), "subnet_ids": [subnet.id for subnet in subnets]}
 
     def add_routes(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         """Those that the router has already stay."""
@@ -190,11 +195,29 @@ class Routers:
                                  f"{interface.subnet.cidr} of subnet {interface.subnet_id}.")
         gateways.require_beside(session, row, subnet)
 
-    def _gateway_port(self, session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> PortRow:
+    def _port_of_others(self, session: Session, row: RouterRow, subnet: SubnetRow) -> PortRow | None:
+        """The router's interface on other IPv6 subnets of the network, which is on this one too: they share a link."""
+        if subnet.ip_version != 6:
+            return None
+        port = next((interface.port for interface in row.interfaces if interface.subnet.ip_version == 6
+                     and interface.subnet.network_id == subnet.network_id), None)
+        if port is not None:
+            self._require_free_gateway(session, subnet)
+            held = [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations]
+            addresses.give(session, self.plugins, port,
+                           [*held, {"subnet_id": subnet.id, "ip_address": subnet.gateway_ip}])
+            touch(port)
+        return port
+
+    @staticmethod
+    def _require_free_gateway(session: Session, subnet: SubnetRow) -> None:
         holder = addresses.gateway_holder(session, subnet)
         if holder is not None:
             raise PortInUse(f"The gateway address {subnet.gateway_ip} of subnet {subnet.id} is in use by port "
                             f"{holder.id} ({holder.device_owner or 'a machine'}).")
+
+    def _gateway_port(self, session: Session, context: Context, row: RouterRow, subnet: SubnetRow) -> PortRow:
+        self._require_free_gateway(session, subnet)
         port = addresses.new_port(session, subnet.network, {
             "project_id": row.project_id, "name": "", "device_owner": ROUTER_INTERFACE, "device_id": row.id,
             "port_security_enabled": False, "mac_address": load.mac_of(load.gateway_mac(subnet.key))})

@@ -38,6 +38,9 @@ class Routes:
         source, destination = ends
         if source.id == destination.id:
             raise InvalidInput("Invalid input for destination_subnet_id: a subnet reaches itself without a route.")
+        if source.ip_version != destination.ip_version:
+            raise InvalidInput(f"Invalid input for operation: subnet {source.id} is of IPv{source.ip_version} and "
+                               f"{destination.id} of IPv{destination.ip_version}; a route is of one version.")
         if ip_network(source.cidr).overlaps(ip_network(destination.cidr)):
             raise InvalidInput(f"Invalid input for operation: subnets {source.id} ({source.cidr}) and "
                                f"{destination.id} ({destination.cidr}) overlap; a route needs two distinct ranges.")

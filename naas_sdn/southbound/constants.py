@@ -40,7 +40,7 @@ FLOW_MONITOR = 1870
 MONITOR_ADD, MONITOR_DELETE, MONITOR_MODIFY = 2, 4, 8
 MONITOR_ABBREVIATED = 3
 
-_OXM, _NXM1, _PACKET_REGISTERS = 0x8000, 0x0001, 0x8001
+_OXM, _NXM1, _PACKET_REGISTERS, _ERICSSON = 0x8000, 0x0001, 0x8001, 0x1000
 FIELDS: dict[str, tuple[int, int, int]] = {
     "in_port": (_OXM, 0, 4), "metadata": (_OXM, 2, 8), "eth_dst": (_OXM, 3, 6), "eth_src": (_OXM, 4, 6),
     "eth_type": (_OXM, 5, 2), "vlan_vid": (_OXM, 6, 2), "ip_dscp": (_OXM, 8, 1),
@@ -51,16 +51,18 @@ FIELDS: dict[str, tuple[int, int, int]] = {
     "arp_spa": (_OXM, 22, 4), "arp_tpa": (_OXM, 23, 4), "arp_sha": (_OXM, 24, 6), "arp_tha": (_OXM, 25, 6),
     "ipv6_src": (_OXM, 26, 16), "ipv6_dst": (_OXM, 27, 16), "icmpv6_type": (_OXM, 29, 1),
     "icmpv6_code": (_OXM, 30, 1), "nd_target": (_OXM, 31, 16), "nd_sll": (_OXM, 32, 6), "nd_tll": (_OXM, 33, 6),
+    "nd_reserved": (_ERICSSON, 1, 4), "nd_options_type": (_ERICSSON, 2, 1),
     "tun_id": (_OXM, 38, 8), "nw_ttl": (_NXM1, 29, 1), "tun_src": (_NXM1, 31, 4), "tun_dst": (_NXM1, 32, 4),
     **{f"reg{number}": (_NXM1, number, 4) for number in range(16)}, "xreg4": (_PACKET_REGISTERS, 4, 8),
-    "xxreg3": (_NXM1, 114, 16), "ct_state": (_NXM1, 105, 4), "ct_nw_proto": (_NXM1, 119, 1),
+    "xxreg2": (_NXM1, 113, 16), "xxreg3": (_NXM1, 114, 16), "ct_state": (_NXM1, 105, 4), "ct_nw_proto": (_NXM1, 119, 1),
     "ct_nw_src": (_NXM1, 120, 4), "ct_nw_dst": (_NXM1, 121, 4), "ct_ipv6_src": (_NXM1, 122, 16),
     "ct_ipv6_dst": (_NXM1, 123, 16), "ct_tp_src": (_NXM1, 124, 2), "ct_tp_dst": (_NXM1, 125, 2),
 }
 """(class, field, bytes) of every field that a flow may use: OpenFlow 1.3.5 section 7.2.3.7, ovs-fields(7)."""
 
 NXM_HEADS = {"eth_dst": 0x0206, "eth_src": 0x0406, "ip_src": 0x0E04, "ip_dst": 0x1004, "arp_spa": 0x2004,
-             "arp_tpa": 0x2204, "arp_sha": 0x12206, "arp_tha": 0x12406, "tun_id": 0x12008}
+             "arp_tpa": 0x2204, "arp_sha": 0x12206, "arp_tha": 0x12406, "tun_id": 0x12008,
+             "ipv6_src": 0x12610, "ipv6_dst": 0x12810, "nd_target": 0x12E10, "nd_sll": 0x13006, "nd_tll": 0x13206}
 """Nicira's own headers of fields that OpenFlow has named since: ovs-fields(7)."""
 
 ERROR_TYPES = {0: "hello failed", 1: "bad request", 2: "bad action", 3: "bad instruction", 4: "bad match",

@@ -188,20 +188,52 @@ def test_a_vif_is_attached_to_and_detached_from_subnets_of_both_versions(wire: W
     assert {item["subnet_id"] for item in left} == {network["subnets"][0], automatic["id"]}
 
 
-def test_what_is_not_routed_yet_is_refused(wire: Wire) -> None:
-    four = wire.network()
-    six = subnet(wire, four["id"], **SLAAC)
-    other = subnet(wire, wire.make("networks")["id"], "2001:db8:8::/64")
+def act(wire: Wire, router: str, what: str, **body: str) -> Answer:
+    return wire.ask("PUT", f"routers/{router}/{what}_router_interface", body)
+
+
+def test_a_router_has_one_interface_on_the_ipv6_subnets_of_a_network(wire: Wire) -> None:
+    network = wire.network()
+    first, second = subnet(wire, network["id"], **SLAAC), subnet(wire, network["id"], "2001:db8:8::/64")
     router = wire.make("routers")["id"]
-    for body in ({"subnet_id": six["id"]}, {"port_id": wire.make(
-            "ports", network_id=four["id"], fixed_ips=[{"subnet_id": six["id"]}])["id"]}):
-        assert wire.ask("PUT", f"routers/{router}/add_router_interface", body).error == "InvalidInput"
-    assert wire.ask("PUT", f"routers/{router}/add_router_interface", {"subnet_id": four["subnets"][0]}).status == 200
-    assert wire.ask("PUT", f"routers/{router}/add_router_interface", {"subnet_id": six["id"]}).error == "InvalidInput"
-    for ends in ((six["id"], other["id"]), (four["subnets"][0], six["id"])):
-        answer = wire.ask("POST", "routes", {"route": {
-            "source_subnet_id": ends[0], "destination_subnet_id": ends[1]}})
-        assert answer.error == "InvalidInput"
+    four = act(wire, router, "add", subnet_id=network["subnets"][0]).body["port_id"]
+    port = act(wire, router, "add", subnet_id=first["id"]).body["port_id"]
+    assert port != four
+    assert act(wire, router, "add", subnet_id=second["id"]).body["port_id"] == port
+    assert held(wire, port) == {first["id"]: "2001:db8:7::1", second["id"]: "2001:db8:8::1"}
+    assert act(wire, router, "add", subnet_id=second["id"]).error == "BadRequest"
+    known = fact(wire, "router", router)
+    assert {(leg.port_id, leg.subnet_id) for leg in known.legs} == {
+        (four, network["subnets"][0]), (port, first["id"]), (port, second["id"])}
+    assert wire.ask("PUT", f"routers/{router}", {"router": {"routes": [
+        {"destination": "2001:db8:50::/48", "nexthop": "2001:db8:8::9"}]}}).status == 200
+    assert act(wire, router, "remove", subnet_id=second["id"]).error == "RouterInterfaceInUseByRoute"
+    for bad in ({"destination": "fe80::/64", "nexthop": "2001:db8:8::9"},
+                {"destination": "2001:db8:50::/48", "nexthop": "10.0.0.9"},
+                {"destination": "2001:db8:50::/48", "nexthop": "fe80::9"},
+                {"destination": "2001:db8:50::/48", "nexthop": "2001:db8:8::1"}):
+        assert wire.ask("PUT", f"routers/{router}", {"router": {"routes": [bad]}}).error == "InvalidRoutes"
+    wire.ask("PUT", f"routers/{router}", {"router": {"routes": []}})
+    assert act(wire, router, "remove", subnet_id=second["id"]).body["subnet_ids"] == [second["id"]]
+    assert held(wire, port) == {first["id"]: "2001:db8:7::1"}
+    assert act(wire, router, "add", subnet_id=second["id"]).status == 200
+    gone = act(wire, router, "remove", port_id=port).body["subnet_ids"]
+    assert sorted(gone) == sorted([first["id"], second["id"]])
+    assert wire.ask("GET", f"ports/{port}").status == 404
+    assert wire.ask("GET", f"ports/{four}").status == 200
+
+
+def test_a_naas_route_is_of_one_version(wire: Wire) -> None:
+    network = wire.network()
+    ends = [subnet(wire, network["id"])["id"],
+            subnet(wire, wire.make("networks")["id"], "2001:db8:8::/64", **SLAAC)["id"]]
+    made = wire.make("routes", source_subnet_id=ends[0], destination_subnet_id=ends[1])
+    assert made["routes"] == [
+        {"subnet_id": ends[0], "destination": "2001:db8:8::/64", "nexthop": "2001:db8:7::1"},
+        {"subnet_id": ends[1], "destination": PREFIX, "nexthop": "2001:db8:8::1"}]
+    mixed = wire.ask("POST", "routes", {"route": {
+        "source_subnet_id": ends[0], "destination_subnet_id": network["subnets"][0]}})
+    assert mixed.error == "InvalidInput"
 
 
 def test_pairs_options_and_pools_of_ipv6(wire: Wire) -> None:

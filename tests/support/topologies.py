@@ -200,13 +200,43 @@ def dual(number: int, net: int, host: int, pairs: tuple[AddressPair, ...] = ()) 
         yield key, replace(fact, addresses=addresses, pairs=pairs) if isinstance(fact, Port) else fact
 
 
+def router6(number: int, *nets: int) -> Facts:
+    """A router with the gateway addresses of each network's subnets: an interface for IPv4, one for all of IPv6."""
+    legs: list[Leg] = []
+    for key, fact in router(number, *nets):
+        if isinstance(fact, Port):
+            yield key, fact
+        elif isinstance(fact, Router):
+            legs += fact.legs
+    for net in nets:
+        subnets = [60 + net, *([90 + net] if net == 1 else [])]
+        port_id = f"six{number}-{net}"
+        yield Key("port", port_id), Port(
+            port_id, f"net{net}", 2500 + 10 * number + net, mac(0xE000 + 16 * number + net),
+            tuple(Address(f"sub{s}", ip6(s if s > 90 else net, 1)) for s in subnets), owner=ROUTER_INTERFACE,
+            device_id=f"router{number}")
+        legs += [Leg(port_id, f"sub{s}") for s in subnets]
+    routes = ((IPv6Network("2001:db8:50::/48"), ip6(2, 21)), (IPv6Network("::/0"), ip6(1, 12)))
+    yield Key("router", f"router{number}"), Router(f"router{number}", 3000 + number, tuple(legs), routes=routes)
+
+
 def dual_stack() -> Facts:
-    """Two networks with subnets of both IP versions, and a machine that may also send as others."""
-    for number in (1, 2):
-        yield from hypervisor(number)
+    """Networks with subnets of both IP versions, and a machine that may also send as others.
+
+    The first two are behind a router, with an interface on two subnets of IPv6, and the third has a NaaS route to the
+    second.
+    """
+    for number in (1, 2, 3):
         yield from network(number)
         yield from subnet(number)
         yield from subnet6(60 + number, number)
+    for number in (1, 2):
+        yield from hypervisor(number)
+    for key, fact in subnet6(91, 91):
+        yield key, replace(fact, network_id="net1") if isinstance(fact, Subnet) else fact
+    yield from router6(1, 1, 2)
+    yield from route(1, 62, 63)
+    yield from dual(31, 3, 1)
     yield from dual(11, 1, 1)
     yield from dual(12, 1, 1, (AddressPair(mac(12), IPv6Network("2001:db8:1:0:1::/80")),
                                AddressPair(0x00005E000207, IPv6Network("2001:db8:1::207/128"))))

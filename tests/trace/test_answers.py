@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from naas_sdn.apps import wire
+from naas_sdn.apps import wire, wire6
 from naas_sdn.pipeline.program import Meter, Police
-from tests.support.topologies import ip, mac
+from tests.support.topologies import ip, ip6, mac
 from tests.trace.test_trace import Cloud, gateway_mac
 
 RATE = 250
@@ -106,3 +106,31 @@ def test_a_flood_ends_at_the_port_s_own_meter(answering: Answering, kind: str) -
     assert RATE <= len(answering.put(11, [frame] * flood)) <= RATE + flood // 50
     assert answering.dropped(Meter.numbered(11, Police.ANSWER)) > SHARED
     assert len(answering.put(12, [arp(12, "10.1.0.1")] * 20)) == 20
+
+
+@pytest.fixture
+def answering6(tmp_path: Path) -> Iterator[Answering]:
+    made = Answering("dual_stack", tmp_path)
+    yield made
+    made.cloud.stop()
+
+
+@pytest.mark.parametrize(("target", "owner", "flags"), [
+    (int(ip6(1, 13)), mac(13), 0x60000000), (int(ip6(1, 1)), mac(0xE011), 0xE0000000)])
+def test_a_neighbour_solicitation_becomes_the_advertisement(answering6: Answering, target: int, owner: int,
+                                                            flags: int) -> None:
+    asker = wire.Station(mac(11), int(ip6(1, 11)))
+    group = 0xFF0200000000000000000001FF000000 | target & 0xFFFFFF
+    message = bytes((135, 0, 0, 0, 0, 0, 0, 0)) + target.to_bytes(16) + b"\1\1" + mac(11).to_bytes(6)
+    asked = wire6.build_icmpv6(asker, wire.Station(0x333300000000 | group & 0xFFFFFFFF, group), message)
+    [reply] = answering6.put(11, [asked[:21] + b"\xff" + asked[22:]])
+    told = bytes((136, 0, 0, 0)) + flags.to_bytes(4) + target.to_bytes(16) + b"\2\1" + owner.to_bytes(6)
+    right = wire6.build_icmpv6(wire.Station(owner, target), asker, told)
+    assert reply == right[:21] + b"\xff" + right[22:]
+
+
+def test_an_echo_request_of_ipv6_becomes_the_reply(answering6: Answering) -> None:
+    asker, gateway6 = wire.Station(mac(11), int(ip6(1, 11))), wire.Station(mac(0xE011), int(ip6(1, 1)))
+    asked, told = (bytes((kind, 0, 0, 0, 0, 7, 0, 1)) + b"payload!" for kind in (128, 129))
+    assert answering6.put(11, [wire6.build_icmpv6(asker, gateway6, asked)]) == [
+        wire6.build_icmpv6(gateway6, asker, told)]

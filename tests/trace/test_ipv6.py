@@ -143,3 +143,63 @@ def test_pure_layer_2_carries_any_address_but_not_anothers_mac_nor_routers(plain
     assert plain.send(11, advertisement(11, "2001:db8:7::1", nd_tll=text_mac(12))).dropped == {"SPOOFED"}
     assert plain.send(11, solicitation(11, "2001:db8:7::1", nd_sll=text_mac(12))).dropped == {"SPOOFED"}
     assert plain.send(11, icmp6(11, 134)).dropped == {"ROGUE_RA"}
+
+
+def leg(net: int) -> str:
+    """The MAC of the router's interface."""
+    return text_mac(0xE010 + net)
+
+
+def routed(source: int, target: int, nets: tuple[int, int] = (1, 2), **changes: str) -> str:
+    return echo(source, target, nets[0], **{"dl_dst": leg(nets[0]), "ipv6_dst": str(ip6(nets[1], target)), **changes})
+
+
+def test_a_router_routes_between_networks_and_hypervisors(cloud: Cloud) -> None:
+    assert cloud.send(11, routed(11, 21)).delivered == ["tap21"]
+    assert cloud.send(21, routed(21, 11, (2, 1))).delivered == ["tap11"]
+    assert cloud.send(21, routed(21, 13, (2, 1))).delivered == ["tap13"]
+    text = cloud.trace(11, routed(11, 21))
+    assert leg(2) in text and "dec_ttl" in text
+    outcome = cloud.send(11, routed(11, 99))
+    assert (outcome.delivered, outcome.dropped) == ([], {"NO_NEIGHBOUR"})
+    near = cloud.send(11, routed(11, 21, ipv6_src=str(link_local(mac(11)))))
+    assert (near.delivered, near.dropped) == ([], {"NO_ROUTE"})
+
+
+def test_a_router_s_own_routes_lead_to_machines(cloud: Cloud) -> None:
+    assert cloud.send(11, routed(11, 99, ipv6_dst="2001:db8:50::7")).delivered == ["tap21"]
+    assert cloud.send(21, routed(21, 99, (2, 1), ipv6_dst="2001:db8:ffff::7")).delivered == ["tap12"]
+
+
+def test_naas_routes_are_pairwise(cloud: Cloud) -> None:
+    own = {net: ":".join(f"{byte:02x}" for byte in (0xFA163F000000 | 100 + net).to_bytes(6)) for net in (2, 3)}
+    assert cloud.send(31, routed(31, 21, (3, 2), dl_dst=own[3])).delivered == ["tap21"]
+    assert cloud.send(21, routed(21, 31, (2, 3))).delivered == ["tap31"]
+    assert cloud.send(31, routed(31, 11, (3, 1), dl_dst=own[3])).dropped == {"NO_ROUTE"}
+
+
+@pytest.mark.parametrize("address", [str(ip6(1, 1)), str(ip6(91, 1)), str(link_local(0x02000000E011)), str(ip6(2, 1))])
+def test_gateways_answer_ping_and_nothing_else(cloud: Cloud, address: str) -> None:
+    ping = routed(11, 1, ipv6_dst=address)
+    assert cloud.send(11, ping).delivered == ["answered"]
+    outcome = cloud.send(11, ping.replace("icmpv6_type=128", "icmpv6_type=129"))
+    assert (outcome.delivered, outcome.dropped) == ([], {"GATEWAY_NO_SERVICE"})
+
+
+@pytest.mark.parametrize("limit", ["0", "1"])
+def test_expired_packets_are_reported(cloud: Cloud, limit: str) -> None:
+    assert cloud.send(11, routed(11, 21, nw_ttl=limit)).delivered == ["controller:TTL_EXCEEDED"]
+
+
+@pytest.mark.parametrize("target", [
+    str(ip6(1, 12)), str(ip6(1, 13)), str(ip6(1, 1)), str(ip6(91, 1)), str(link_local(0x02000000E011))])
+def test_solicitations_for_others_and_gateways_are_answered(cloud: Cloud, target: str) -> None:
+    assert cloud.send(11, solicitation(11, target)).delivered == ["answered"]
+    # There is nowhere for the answer's option.
+    without = cloud.send(11, solicitation(11, target, nd_sll="00:00:00:00:00:00"))
+    assert sorted(without.delivered) == ["tap12", "tap13"]
+
+
+def test_what_is_one_s_own_or_unknown_is_not_answered(cloud: Cloud) -> None:
+    for packet in (probe(11, str(ip6(1, 11))), solicitation(11, str(ip6(1, 11))), solicitation(11, str(ip6(2, 21)))):
+        assert sorted(cloud.send(11, packet).delivered) == ["tap12", "tap13"]

@@ -12,7 +12,7 @@ from tests.support.topologies import apps
 
 ROOT = Path(__file__).parent.parent.parent
 PIPELINE = ROOT / "docs/pipeline.md"
-REGISTERS = ("NET", "FLAGS", "IN", "OUT", "HOP", "RT", "REASON", "SOURCE_NET", "SCRATCH")
+REGISTERS = ("NET", "FLAGS", "IN", "OUT", "HOP", "RT", "REASON", "SOURCE_NET", "SCRATCH", "HOP6")
 
 
 def rows(columns: int) -> list[list[str]]:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from naas_sdn.apps import wire
+from naas_sdn.apps import wire, wire6
 from naas_sdn.engine import groups, interest
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.interest import target
@@ -17,7 +17,7 @@ from naas_sdn.model.values import Fact, Port
 from naas_sdn.pipeline.tables import Reason, Table
 from tests.support import topologies
 from tests.support.compiled import ReadableCompiler
-from tests.support.topologies import apps, ip, mac, vm
+from tests.support.topologies import apps, ip, ip6, mac, vm
 from tests.unit.engine.test_replica import Table as Switch
 from tests.unit.engine.test_replica import in_step, sync
 
@@ -212,3 +212,32 @@ def test_what_a_router_s_own_route_leads_to_is_its_next_hop() -> None:
         found = target(view, Reason.UNKNOWN_HOP, 102, frame)
         assert (found.id if found is not None else None) == (None if number is None else f"port{number}")
         assert target(view, Reason.UNKNOWN_MAC, 102, frame) is None
+
+
+def test_who_is_asked_for_or_routed_to_by_ipv6() -> None:
+    compiler = ReadableCompiler(apps(), WIDEST)
+    compiler.apply(topologies.dual_stack())
+    view = View(compiler.store)
+    asker, group = wire.Station(mac(11), int(ip6(1, 11))), wire.Station(0x3333FF000013, int(ip6(1, 1)))
+
+    def meant(reason: Reason, network: int, frame: bytes) -> str | None:
+        found = target(view, reason, network, frame)
+        return found.id if found is not None else None
+
+    for address, expected in ((ip6(1, 13), "port13"), (ip6(1, 99), None), (ip6(2, 21), None)):
+        asked = wire6.build_icmpv6(asker, group, bytes((135, 0)) + bytes(6) + address.packed)
+        assert meant(Reason.UNKNOWN_ND, 101, asked) == expected
+    for address, expected in ((ip6(2, 21), "port21"), (ip6(50, 7), "port21"), (ip6(9, 9), None)):
+        sent = wire6.build_icmpv6(asker, wire.Station(mac(0xE011), int(address)), bytes((128, 0)) + bytes(6))
+        assert meant(Reason.UNKNOWN_HOP, 102, sent) == expected
+
+
+def test_what_a_wide_network_lacks_is_asked_for_by_neighbour_discovery_too() -> None:
+    compiler = ReadableCompiler(apps(), WIDEST)
+    compiler.apply([*topologies.hypervisor(1), *topologies.hypervisor(2), *topologies.network(1),
+                    *topologies.subnet(1), *topologies.subnet6(61, 1)])
+    for number in range(1, 9):
+        compiler.apply(topologies.dual(number, 1, 2 - number % 2))
+    held = [compiler.flow(sent) for sent in Replica(compiler, "hv1").desired()[0].values()]
+    asking = [flow for flow in held if flow.table == Table.ARP and f":{int(Reason.UNKNOWN_ND):#x}->reg6" in str(flow)]
+    assert [{name: value for name, value, _ in flow.match}["nd_target"] for flow in asking] == [int(ip6(1, 0))]

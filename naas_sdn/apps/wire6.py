@@ -1,0 +1,81 @@
+"""IPv6 as bytes: reading what a guest sent, writing what it is answered.
+
+Readers return None for anything that a conforming sender does not make, and raise nothing; writers trust their caller.
+Addresses and MACs are integers. RFC 8200, RFC 4443, RFC 4861.
+"""
+from __future__ import annotations
+
+from struct import Struct
+from typing import NamedTuple
+
+from naas_sdn.apps.wire import ETHERNET, Station, checksum
+
+ICMPV6 = 58
+_IPV6 = 0x86DD
+_HEADERS = Struct("!HIHIHIHBB16s16s")
+_HEADER = 40
+_HOP_LIMIT = 64
+_EXTENSIONS = frozenset((0, 43, 60))
+"""Hop-by-hop options, routing, destination options (RFC 8200 section 4): length in units of 8 octets but the first."""
+_FRAGMENT = 44
+_SOLICITATION = 135
+
+
+class Ipv6(NamedTuple):
+    """An IPv6 packet and the Ethernet addresses around it.
+
+    `packet` starts with the IP header; it ends where the payload length says, or earlier if the frame does (`complete`
+    is False then). `protocol` and `payload` are those behind the extension headers; `protocol` is None where these are
+    wrong or go beyond the packet, or it is no first fragment.
+    """
+
+    eth_dst: int
+    eth_src: int
+    src: int
+    dst: int
+    protocol: int | None
+    complete: bool
+    packet: bytes
+    payload: bytes
+
+
+def parse_ipv6(frame: bytes) -> Ipv6 | None:
+    """The IPv6 packet in an untagged frame; None if there is none."""
+    if len(frame) < ETHERNET + _HEADER:
+        return None
+    dst_high, dst_low, src_high, src_low, ethertype, first, length, following, _, src, dst = _HEADERS.unpack_from(frame)
+    if ethertype != _IPV6 or first >> 28 != 6:
+        return None
+    packet = frame[ETHERNET:ETHERNET + _HEADER + length]
+    protocol, payload = _upper(following, packet[_HEADER:])
+    return Ipv6(dst_high << 32 | dst_low, src_high << 32 | src_low, int.from_bytes(src), int.from_bytes(dst), protocol,
+                len(packet) == _HEADER + length, packet, payload)
+
+
+def _upper(following: int, rest: bytes) -> tuple[int | None, bytes]:
+    """The protocol and payload behind the extension headers."""
+    while following in _EXTENSIONS or following == _FRAGMENT:
+        if len(rest) < 8 or (following == _FRAGMENT and int.from_bytes(rest[2:4]) >> 3):
+            return None, b""
+        size = 8 if following == _FRAGMENT else 8 + 8 * rest[1]
+        if len(rest) < size:
+            return None, b""
+        following, rest = rest[0], rest[size:]
+    return following, rest
+
+
+def solicited(frame: bytes) -> int | None:
+    """The address that a neighbour solicitation asks for (RFC 4861 section 4.3)."""
+    packet = parse_ipv6(frame)
+    if packet is None or packet.protocol != ICMPV6 or len(packet.payload) < 24 or packet.payload[0] != _SOLICITATION:
+        return None
+    return int.from_bytes(packet.payload[8:24])
+
+
+def build_icmpv6(source: Station, target: Station, message: bytes) -> bytes:
+    """A frame with an ICMPv6 message, whose checksum field is 0 and is filled in (RFC 4443 section 2.3)."""
+    addresses = source.ip.to_bytes(16) + target.ip.to_bytes(16)
+    check = checksum(addresses + len(message).to_bytes(4) + ICMPV6.to_bytes(4) + message)
+    return _HEADERS.pack(target.mac >> 32, target.mac & 0xFFFFFFFF, source.mac >> 32, source.mac & 0xFFFFFFFF, _IPV6,
+                         6 << 28, len(message), ICMPV6, _HOP_LIMIT, source.ip.to_bytes(16), target.ip.to_bytes(16),
+                         ) + message[:2] + check.to_bytes(2) + message[4:]
