@@ -31,12 +31,19 @@ from naas_sdn.db.rows import (
     TunnelKeyRow,
     VifRow,
 )
+from naas_sdn.db.security_group_rows import (
+    AddressGroupRow,
+    PortSecurityGroupRow,
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+)
 from naas_sdn.model.store import uplink_id
 
 UNSEEN = frozenset((
     "name", "description", "created_at", "updated_at", "revision_number", "next_number", "is_default",
     "allocation_pools", "subnetpool_id", "service_types", "acknowledged", "refusal", "alive", "profile", "vnic_type",
     "host_id", "source", "unplugged", "availability_zone", "availability_zone_hints",
+    "default_of",
 ))
 """Columns that no flow depends on. A port's `name` is one: host names come from the address."""
 
@@ -91,6 +98,14 @@ def subject(row: Row) -> tuple[str, str] | None:
             return "qos_policy", row.id
         case QosRuleRow():
             return "qos_policy", row.policy_id
+        case SecurityGroupRow():
+            return "security_group", row.id
+        case SecurityGroupRuleRow():
+            return "security_group", row.security_group_id
+        case AddressGroupRow():
+            return "address_group", row.id
+        case PortSecurityGroupRow():
+            return "port", row.port_id
         case _:
             return None
 

@@ -23,10 +23,17 @@ from naas_sdn.db.rows import (
     TunnelKeyRow,
     VifRow,
 )
+from naas_sdn.db.security_group_rows import (
+    AddressGroupRow,
+    PortSecurityGroupRow,
+    SecurityGroupRow,
+    SecurityGroupRuleRow,
+)
 from naas_sdn.model import dhcp
 from naas_sdn.model.store import Key, uplink_id
 from naas_sdn.model.values import (
     Address,
+    AddressGroup,
     AddressPair,
     Attachment,
     Fact,
@@ -38,6 +45,8 @@ from naas_sdn.model.values import (
     RateLimit,
     Route,
     Router,
+    SecurityGroup,
+    SecurityRule,
     Subnet,
     Uplink,
 )
@@ -87,7 +96,8 @@ def hostname(ip: str) -> str:
     return "host-" + re.sub("[.:]", "-", ip)
 
 
-def port(row: PortRow, allocations: Iterable[AllocationRow]) -> Port:
+def port(row: PortRow, allocations: Iterable[AllocationRow], groups: Iterable[str]) -> Port:
+    """Nothing is filtered of a port without port security, nor of one that the cloud itself uses."""
     addresses = tuple(Address(a.subnet_id, ip_address(a.ip_address)) for a in allocations)
     first = next((address for address in addresses if address.ip.version == 4), addresses[0] if addresses else None)
     return Port(
@@ -95,6 +105,7 @@ def port(row: PortRow, allocations: Iterable[AllocationRow]) -> Port:
         row.port_security_enabled, row.device_owner, row.device_id,
         hostname(str(first.ip)) if first is not None else "", row.qos_policy_id,
         tuple(_pairs(row)), tuple(_dhcp_options(row)),
+        tuple(sorted(groups)) if row.port_security_enabled and not row.device_owner.startswith("network:") else None,
     )
 
 
@@ -111,7 +122,8 @@ def _dhcp_options(row: PortRow) -> Iterator[tuple[int, bytes]]:
 
 
 def attachment(row: VifRow, network_id: str) -> Attachment:
-    return Attachment(row.port_id, network_id, row.host, row.interface, row.slot, row.plugging)
+    return Attachment(row.port_id, network_id, row.host, row.interface, row.slot, row.plugging,
+                      row.acknowledged >= row.plugging)
 
 
 def hypervisor(row: HypervisorRow) -> Hypervisor:
@@ -122,6 +134,14 @@ def router(row: RouterRow) -> Router:
     legs = sorted((interface.port_id, interface.subnet_id) for interface in row.interfaces)
     return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up, tuple(
         (ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.routes))
+
+
+def security_rule(content: str) -> SecurityRule:
+    """By what its row says that it matches. Protocol 0 is any, as in Neutron."""
+    direction, ethertype, *numbers, whom = content.split(" ")
+    protocol, low, high = (None if number == "-" else int(number) for number in numbers)
+    return SecurityRule(direction == "ingress", 4 if ethertype == "IPv4" else 6, protocol or None, low, high,
+                        ip_network(whom) if "/" in whom else None, None if "/" in whom or whom == "-" else whom)
 
 
 def route(row: RouteRow) -> Route:
@@ -146,7 +166,7 @@ def _limit(rule: QosRuleRow | None, unit: int) -> RateLimit | None:
 
 
 def load(session: Session, keys: Iterable[Key]) -> dict[Key, Fact | None]:
-    """These facts as they stand; None for what is gone. At most two statements a kind, however many there are."""
+    """These facts as they stand; None for what is gone. At most three statements a kind, however many there are."""
     wanted: defaultdict[str, list[str]] = defaultdict(list)
     found: dict[Key, Fact | None] = {}
     for key in dict.fromkeys(keys):
@@ -203,8 +223,13 @@ def _ports(session: Session, ids: Ids) -> Facts:
     for allocation in session.scalars(select(AllocationRow).where(_among(AllocationRow.port_id, ids))
                                       .order_by(AllocationRow.id)):
         allocations[allocation.port_id].append(allocation)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    member = PortSecurityGroupRow
+    for port_id, group_id in session.execute(select(member.port_id, member.security_group_id)
+                                             .where(_among(member.port_id, ids))):
+        groups[port_id].append(group_id)
     for row in session.scalars(select(PortRow).where(_among(PortRow.id, ids))):
-        yield row.id, port(row, allocations[row.id])
+        yield row.id, port(row, allocations[row.id], groups[row.id])
 
 
 def _vifs(session: Session, ids: Ids) -> Facts:
@@ -230,8 +255,27 @@ def _qos_policies(session: Session, ids: Ids) -> Facts:
         yield row.id, qos_policy(row)
 
 
+def _security_groups(session: Session, ids: Ids) -> Facts:
+    rules: defaultdict[str, list[SecurityRule]] = defaultdict(list)
+    for group_id, content in session.execute(_RULES.where(_among(SecurityGroupRuleRow.security_group_id, ids))):
+        rules[group_id].append(security_rule(content))
+    for row in session.scalars(select(SecurityGroupRow).where(_among(SecurityGroupRow.id, ids))):
+        yield row.id, SecurityGroup(row.id, row.key, row.stateful, tuple(rules[row.id]))
+
+
+_RULES = select(SecurityGroupRuleRow.security_group_id, SecurityGroupRuleRow.content).order_by(
+    SecurityGroupRuleRow.content)
+"""By columns: a group can have a thousand rules, and a row of the session costs more than what is read of it."""
+
+
+def _address_groups(session: Session, ids: Ids) -> Facts:
+    for row in session.scalars(select(AddressGroupRow).where(_among(AddressGroupRow.id, ids))):
+        yield row.id, AddressGroup(row.id, row.key, tuple(map(ip_network, row.addresses)))
+
+
 READERS: Mapping[str, Callable[[Session, Ids], Facts]] = {
     "hypervisor": _hypervisors, "uplink": _uplinks, "network": _networks, "subnet": _subnets, "port": _ports,
     "vif": _vifs, "router": _routers, "route": _routes, "qos_policy": _qos_policies,
+    "security_group": _security_groups, "address_group": _address_groups,
 }
 """By kind of fact, what others refer to first."""

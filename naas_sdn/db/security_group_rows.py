@@ -17,6 +17,7 @@ class SecurityGroupRow(Owned):
     """`default_of`: the project whose default group it is, so that a project has one."""
 
     __tablename__ = "security_groups"
+    key: Mapped[int] = mapped_column(unique=True)
     stateful: Mapped[bool] = mapped_column(default=True)
     default_of: Mapped[str | None] = mapped_column(String(255), unique=True)
     rules: Mapped[list[SecurityGroupRuleRow]] = relationship(
@@ -28,13 +29,15 @@ class AddressGroupRow(Owned):
     """`addresses`: ranges as text, in order; a single address is a range of its own."""
 
     __tablename__ = "address_groups"
+    key: Mapped[int] = mapped_column(unique=True)
     addresses: Mapped[list[Any]]
 
 
 class SecurityGroupRuleRow(Row):
     """What may pass. None matches anything; ports are the type and the code of ICMP.
 
-    `content` is all that the rule matches on in one spelling, so that a group has it once.
+    `content` is all that the rule matches on in one spelling, so that a group has it once: direction, ethertype, number
+    of the protocol, the two ports, and whom it is about (a range, or the id of a group), "-" where it matches anything.
     """
 
     __tablename__ = "security_group_rules"

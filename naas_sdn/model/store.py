@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from naas_sdn.model.values import (
+    AddressGroup,
     Attachment,
     Fact,
     Hypervisor,
@@ -20,6 +21,7 @@ from naas_sdn.model.values import (
     QosPolicy,
     Route,
     Router,
+    SecurityGroup,
     Subnet,
     Uplink,
 )
@@ -204,6 +206,14 @@ class View:
 
     def qos_policy(self, policy_id: str) -> QosPolicy | None:
         found: QosPolicy | None = self._fact("qos_policy", policy_id)
+        return found
+
+    def security_group(self, group_id: str) -> SecurityGroup | None:
+        found: SecurityGroup | None = self._fact("security_group", group_id)
+        return found
+
+    def address_group(self, group_id: str) -> AddressGroup | None:
+        found: AddressGroup | None = self._fact("address_group", group_id)
         return found
 
     def link(self, host: str, interface: str) -> Link | None:

@@ -85,6 +85,8 @@ class Port:
     pairs: tuple[AddressPair, ...] = ()
     dhcp_options: tuple[tuple[int, bytes], ...] = ()
     """(code, value), as model/dhcp.py encodes them."""
+    groups: tuple[str, ...] | None = None
+    """Security groups, whose rules say what may pass; None: everything may."""
 
     @property
     def is_machines(self) -> bool:
@@ -112,6 +114,8 @@ class Attachment:
     interface: str
     slot: int
     plugging: int
+    settled: bool = False
+    """A switch had acknowledged this plugging when it was read; no flow depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,41 @@ class QosPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityRule:
+    """What may pass; None is anything. `low` and `high` are ports, or an ICMP type and code.
+
+    `remote` is the id of a security group or an address group that the other end is in.
+    """
+
+    ingress: bool
+    version: int
+    protocol: int | None = None
+    low: int | None = None
+    high: int | None = None
+    cidr: Prefix | None = None
+    remote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroup:
+    """What is answered may pass too where the group is `stateful`."""
+
+    id: str
+    key: int
+    stateful: bool = True
+    rules: tuple[SecurityRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressGroup:
+    """Addresses that rules name together."""
+
+    id: str
+    key: int
+    cidrs: tuple[Prefix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A connected switch has `interface` as OpenFlow port `number`."""
 
@@ -209,4 +248,5 @@ class Wide:
     network_id: str
 
 
-Fact = (Network | Subnet | Port | Attachment | Hypervisor | Uplink | Router | Route | QosPolicy | Link | Member | Wide)
+Fact = (Network | Subnet | Port | Attachment | Hypervisor | Uplink | Router | Route | QosPolicy | SecurityGroup
+        | AddressGroup | Link | Member | Wide)

@@ -21,7 +21,7 @@ from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import change, find_rows, standard, touch, visible
+from naas_sdn.service.rows import change, find_rows, new_key, standard, touch, visible
 
 MOST = 1000
 """Addresses of one group."""
@@ -50,7 +50,7 @@ class AddressGroups:
                parent: Mapping[str, str]) -> Attributes:
         require_new(context, attributes, "create_address_group")
         self.limits.charge(session, "address_group", attributes["project_id"])
-        row = AddressGroupRow(addresses=_listed(_networks(attributes.get("addresses", ()))), **{
+        row = AddressGroupRow(key=new_key(session), addresses=_listed(_networks(attributes.get("addresses", ()))), **{
             name: attributes[name] for name in ("project_id", "name", "description") if name in attributes})
         session.add(row)
         session.flush()

@@ -24,7 +24,7 @@ from naas_sdn.service.contract import Action, Attributes, Context, NeedsToWrite,
 from naas_sdn.service.default_rules import first_rules
 from naas_sdn.service.grants import seen, shared_with_reader
 from naas_sdn.service.limits import Limits
-from naas_sdn.service.rows import change, find_rows, standard, times, touch, visible
+from naas_sdn.service.rows import change, find_rows, new_key, standard, times, touch, visible
 
 DEFAULT = "default"
 
@@ -61,7 +61,7 @@ def make_default(session: Session, project_id: str) -> str:
     Raises IntegrityError when there is one that this transaction does not see.
     """
     row = SecurityGroupRow(id=new_id(), project_id=project_id, default_of=project_id, name=DEFAULT,
-                           description="Default security group")
+                           key=new_key(session), description="Default security group")
     row.rules = first_rules(session, row)
     try:
         with session.begin_nested():
@@ -103,7 +103,7 @@ class SecurityGroups:
         _require_free_name(attributes.get("name", ""))
         default_group(session, project)
         self.limits.charge(session, "security_group", project)
-        row = SecurityGroupRow(id=new_id(), **{name: attributes[name] for name in (
+        row = SecurityGroupRow(id=new_id(), key=new_key(session), **{name: attributes[name] for name in (
             "project_id", "name", "description", "stateful") if name in attributes})
         row.rules = first_rules(session, row)
         session.add(row)

@@ -696,7 +696,8 @@ def test_ports_are_found_by_group(wire: Wire) -> None:
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_what_ports_with_groups_cost(wire: Wire, number: int) -> None:
-    """Two statements of a POST, whoever names the groups; one of a list; one of a PUT that adds, one that removes."""
+    """Two statements of a POST, whoever names the groups; one of a list; of a PUT two that add, one that removes, one
+    for the journal."""
     network = wire.network()["id"]
     ids = [wire.make("security_groups")["id"] for _ in range(5)]
 
@@ -714,9 +715,9 @@ def test_what_ports_with_groups_cost(wire: Wire, number: int) -> None:
     assert cost("GET", "ports") == empty_list(wire) + 5     # addresses, groups, errors, trunks, tags
     port = wire.make("ports", network_id=network, security_groups=[])["id"]
     plain = cost("PUT", f"ports/{port}", {"port": {"name": ""}})
-    assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain + 2
+    assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain + 3
     assert cost("PUT", f"ports/{port}", {"port": {"security_groups": ids[:number]}}) == plain
-    assert cost("PUT", f"ports/{port}", {"port": {"security_groups": []}}) == plain + 1
+    assert cost("PUT", f"ports/{port}", {"port": {"security_groups": []}}) == plain + 2
 
 
 # The rules that new groups begin with.
