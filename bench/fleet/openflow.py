@@ -1,4 +1,4 @@
-"""OpenFlow 1.3.5 and ONF numbers that simulated switches speak with, and matches by their meaning.
+"""OpenFlow 1.3.5, ONF and Nicira numbers that simulated switches speak with, and matches by their meaning.
 
 On purpose not the controller's own (naas_sdn/southbound): two that agree by accident would hide each other's mistakes.
 """
@@ -23,6 +23,7 @@ ALL_METERS = NO_BUFFER = 0xFFFFFFFF
 EXACT = 0xFFFFFFFFFFFFFFFF
 
 ONF = 0x4F4E4600
+NICIRA, CT_FLUSH_ZONE = 0x00002320, 29
 BUNDLE_CONTROL, BUNDLE_ADD, MONITOR = 2300, 2301, 1870
 OPEN, CLOSE, COMMIT, DISCARD = 0, 2, 4, 6
 

@@ -132,6 +132,8 @@ class Switch(asyncio.Protocol):
                 self._collect(xid, body)
             case of.EXPERIMENTER if struct.unpack_from("!II", body) == (of.ONF, of.BUNDLE_CONTROL):
                 self._control(xid, body)
+            case of.EXPERIMENTER if body[:8] == struct.pack("!II", of.NICIRA, of.CT_FLUSH_ZONE):
+                pass    # there are no connections
             case _:
                 self._complain(of.BAD_TYPE, kind, xid, body)
 

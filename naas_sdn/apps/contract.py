@@ -26,6 +26,8 @@ class Group(NamedTuple):
     | network | who hosts the network |
     | router | who hosts a network that the router has an interface on |
     | ports | who hosts the network or routes to it; where that is wide, only some of its ports |
+    | rules | who hosts a port of the security group |
+    | remote | who hosts a port of a security group with a rule about this security or address group |
     | members | who hosts the network, or one that has a NaaS route to it; or, for a router, its own subscribers |
     """
 

@@ -229,13 +229,13 @@ class Compiler:
             view = View(self.store, scope.host)
             old = self.groups[self._placed[scope]].programs.get(scope)
             try:
-                flows, meters = self._compile(view, scope)
+                flows, meters, zones = self._compile(view, scope)
             except Exception as error:  # an app's bug must stay that app's, and that scope's
                 self.faults[scope] = str(error) or type(error).__name__
                 LOG.exception("scope %s keeps its last program", scope)
             else:
                 self.faults.pop(scope, None)
-                program = Compiled.of(flows, meters, self._encode)
+                program = Compiled.of(flows, meters, self._encode, zones)
                 if program != old:
                     # All make room before any claims: two ports may have swapped addresses.
                     fresh[scope] = (program, old)
@@ -265,9 +265,10 @@ class Compiler:
             return {}
         return {name: str(flow) for flow in flows for name in Compiled.of((flow,), (), self._encode).names()}
 
-    def _compile(self, view: View, scope: Scope) -> tuple[list[Flow], list[Meter]]:
+    def _compile(self, view: View, scope: Scope) -> tuple[list[Flow], list[Meter], list[int]]:
         flows: list[Flow] = []
         meters: list[Meter] = []
+        zones: list[int] = []
         for app in self._apps:
             if scope.kind not in app.kinds:
                 continue
@@ -277,6 +278,7 @@ class Compiler:
                     raise ValueError(f"{app.name} may not write table {flow.table.name}")
             flows += program.flows
             meters += program.meters
+            zones += program.zones
         if len({flow.place for flow in flows}) != len(flows):
             raise ValueError(f"{scope} has two flows with one table, priority and match")
-        return flows, meters
+        return flows, meters, zones

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from naas_sdn.apps.contract import Group
 from naas_sdn.apps.gateways import Ways, ways_of
+from naas_sdn.engine.filters import Filters
 from naas_sdn.model.store import Key, Store, View
 from naas_sdn.model.values import Fact, Member, Network, Wide
 
@@ -24,6 +25,7 @@ class Reach:
     def __init__(self, store: Store, widest: int) -> None:
         self._store = store
         self._widest = widest
+        self._filters = Filters(store)
         self._ways: dict[str, Ways] = {}
         self._networks: defaultdict[str, set[str]] = defaultdict(set)
         """Of each router."""
@@ -42,6 +44,7 @@ class Reach:
             groups.update(Group("ports", other) for other in self._narrow(ways))
             for router_id in ways.routers:
                 groups.update((Group("router", router_id), Group("members", router_id)))
+        groups.update(self._filters.subscriptions(host))
         return groups
 
     def reached(self, host: str) -> set[str]:
@@ -63,7 +66,7 @@ class Reach:
         plugged = {key.id for key in stale if key.kind == "attachments of network"}
         networks = {key.id for key in stale if key.kind == "network"}
         widened = self._weigh(plugged, rerouted | networks, routers, take)
-        moved = {key.id for key in stale if key.kind == "networks of host"}
+        moved = {key.id for key in stale if key.kind == "networks of host"} | self._filters.follow(stale)
         joined = {key.id for key in stale if key.kind == "hosts of network"}
         for router_id in routers.union(*(self._ways.get(network_id, Ways()).routers for network_id in joined)):
             changed = self._enrol(router_id, take)

@@ -15,8 +15,10 @@ from naas_sdn.engine.contract import Dump
 from naas_sdn.engine.difference import Difference
 from naas_sdn.engine.groups import Change, GroupPrograms, Mark, Touch
 from naas_sdn.engine.interest import Interests
-from naas_sdn.model.values import Port
+from naas_sdn.model.store import Key
+from naas_sdn.model.values import Attachment, Port
 from naas_sdn.pipeline.program import Compiled, Delta, FlowMod, Meter, Name
+from naas_sdn.pipeline.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,10 @@ class Replica:
         return self.repair(self.compare(dump, meters, suspects))
 
     def repair(self, difference: Difference) -> Plan:
-        """Undo it. A name that several flows have is removed first and, by the next plan, added again."""
+        """Undo it. A name that several flows have is removed first and, by the next plan, added again.
+
+        Who has just been plugged may have got another's zone of conntrack.
+        """
         marks: dict[Group, Mark | None] = dict.fromkeys(self._marks)
         marks.update((group, self._wanted(group)) for group in self.groups())
         tables: Counter[int] = Counter()
@@ -171,9 +176,14 @@ class Replica:
         add: list[FlowMod] = []
         mend = {**difference.missing, **difference.changed}
         mended = set(mend.values())
+        leased = {scope for (table, _), scope in difference.missing.items() if table == Table.FROM_PORT
+                  and not self._is_settled(scope)}
+        zones: list[int] = []
         for scope, program in self._kept():
             tables.update(table for table, _ in program.names())
             meters.update((meter.number, meter) for meter in program.meters)
+            if scope in leased:
+                zones += program.zones
             if scope in mended:
                 add += (flow for flow in program.flow_mods() if flow[:2] in mend)
         changes = tuple(change for group, mark in marks.items() if mark is not None
@@ -181,7 +191,7 @@ class Replica:
         there = {change.scope for change in changes}
         changes += tuple(Change(scope, change.old, None) for scope, change in self.stuck.items() if scope not in there)
         delta = Delta(tuple(add), (*difference.foreign, *difference.doubled.difference(difference.foreign)),
-                      tuple(meters[number] for number in difference.meters), difference.foreign_meters)
+                      tuple(meters[number] for number in difference.meters), difference.foreign_meters, tuple(zones))
         return Plan(delta, marks, changes, not difference.doubled, (tables, meters))
 
     def plan(self) -> Plan | None:
@@ -258,6 +268,11 @@ class Replica:
                 if kept is not None:
                     yield scope, kept
 
+    def _is_settled(self, scope: Scope) -> bool:
+        """The port has been here before."""
+        vif = self._compiler.store.fact(Key("vif", scope.id))
+        return isinstance(vif, Attachment) and vif.settled
+
     def _left(self, group: Group) -> list[Change] | None:
         """The removal of what the switch holds of a Group that it no longer subscribes to."""
         programs, mark = self._compiler.group(group), self._marks[group]
@@ -303,6 +318,7 @@ def _delta(changes: Iterable[Change]) -> Delta:
     remove: set[tuple[int, int]] = set()
     meters: dict[int, Meter] = {}
     drop_meters: set[int] = set()
+    zones: set[int] = set()
     for change in changes:
         old, new = change.old or Compiled(), change.new or Compiled()
         add.update((flow[:2], flow) for flow in new.flow_mods())
@@ -310,9 +326,11 @@ def _delta(changes: Iterable[Change]) -> Delta:
         meters.update((meter.number, meter) for meter in new.meters if meter not in old.meters)
         drop_meters.update(meter.number for meter in old.meters)
         drop_meters.difference_update(meter.number for meter in new.meters)
+        zones.update(zone for zone in new.zones if zone not in old.zones)
     return Delta(
         add=tuple(flow for key, flow in add.items() if key not in remove),
         remove=tuple(remove - add.keys()),
         meters=tuple(meters.values()),
         drop_meters=tuple(drop_meters - meters.keys()),
+        flush=tuple(zones),
     )

@@ -49,10 +49,11 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The flows and meters of one scope."""
+    """The flows and meters of one scope, and the zones of conntrack that are its alone."""
 
     flows: tuple[Flow, ...] = ()
     meters: tuple[Meter, ...] = ()
+    zones: tuple[int, ...] = ()
 
 
 Encode = Callable[[Flow], bytes]
@@ -81,10 +82,11 @@ class Compiled:
 
     wire: bytes = b""
     meters: tuple[Meter, ...] = ()
+    zones: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, flows: Iterable[Flow], meters: Iterable[Meter], encode: Encode) -> Compiled:
-        return cls(b"".join(map(encode, flows)), tuple(meters))
+    def of(cls, flows: Iterable[Flow], meters: Iterable[Meter], encode: Encode, zones: Iterable[int] = ()) -> Compiled:
+        return cls(b"".join(map(encode, flows)), tuple(meters), tuple(zones))
 
     def flow_mods(self) -> Iterator[FlowMod]:
         offset, wire = 0, self.wire

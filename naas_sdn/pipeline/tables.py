@@ -18,6 +18,10 @@ class Table(IntEnum):
     GUARD = 10        # MAC, IP, ARP sender and what ND tells are the port's own
     SERVICES = 20     # DHCP -> controller
     ARP = 25          # ARP requests -> answered
+    FROM_PORT = 31    # IN -> ZONE of a port whose traffic security groups filter
+    FROM_CT = 32      # IP: the connection -> its state, in the port's zone
+    FROM_RULES = 33   # which end asked -> the rules to look up
+    FROM_COMMIT = 34  # allowed -> kept in the zone; or dropped
     ROUTER_IN = 45    # gateway MAC and source subnet -> RT
     ROUTE = 50        # RT and destination prefix -> NET, HOP
     NEXT_HOP = 55     # HOP -> destination MAC
@@ -28,6 +32,15 @@ class Table(IntEnum):
     COPY = 66         # broadcast and multicast -> one copy a receiver
     FLOOD = 67        # resubmitted to: one copy for every hypervisor with the network
     TO_ACL = 70       # no packet returns to its sender
+    TO_PORT = 71      # OUT -> ZONE, as in FROM_PORT
+    TO_CT = 72        # as FROM_CT
+    TO_RULES = 73     # as FROM_RULES
+    TO_COMMIT = 74    # as FROM_COMMIT
+    GROUPS = 75       # resubmitted to: ZONE -> one look-up for each security group SG of the port
+    REMOTES = 76      # resubmitted to: SG -> one look-up for each group REMOTE that its rules are about
+    ADDRESS = 77      # resubmitted to: the address of the other end -> ADDRESS
+    MEMBERS = 78      # resubmitted to: ADDRESS is of REMOTE -> RULES
+    RULES = 79        # resubmitted to: SG, REMOTE and the connection -> flag ALLOWED
     TO_COUNT = 80     # what a port received
     TO_QOS = 84       # the rate a port may receive
     TO_PACKETS = 85   # the packets a second of a port that has a bit rate too
@@ -65,6 +78,9 @@ class Reason(IntEnum):
     UNKNOWN_VLAN = 24       # from an uplink, on a VLAN of no network that is here
     HAIRPIN = 25            # from an uplink, with the MAC of a machine that is here
     NO_UPLINK = 26          # this hypervisor has no uplink to the physical network
+    NO_EGRESS_RULE = 27     # no rule of the sending port's security groups allows it
+    NO_INGRESS_RULE = 28    # no rule of the receiving port's security groups allows it
+    CT_INVALID = 29         # of no connection that there can be
     DHCP = 32               # punts from here on
     TTL_EXCEEDED = 33
     UNKNOWN_MAC = 34        # a wide network's port that this hypervisor has not asked for, by MAC
@@ -87,6 +103,14 @@ class Flag(IntFlag):
     UPLINK = 1024  # came from a physical network
 
 
+class Verdict(IntFlag):
+    """Bits of register ZONE above the zone."""
+
+    INBOUND = 1 << 16   # the connection was begun by the other end
+    BARE = 1 << 17      # all groups of the port are stateless: conntrack is not asked
+    ALLOWED = 1 << 18   # by a rule
+
+
 MEMBERS = 1 << 31
 """Added to a network's key in RT: keys of networks and of routers are two sequences."""
 
@@ -101,9 +125,14 @@ HOP = "reg3"            # IPv4 address of the next hop
 HOP6 = "xxreg2"         # IPv6 address of the next hop: HOP6_PARTS, from ROUTE to NEXT_HOP
 HOP6_PARTS = ("reg8", "reg9", "reg10", "reg11")
 """As Open vSwitch shows HOP6 in matches, the highest bits first."""
+ZONE = "reg4"           # conntrack's zone of a local port, which no other of its hypervisor has; and bits of Verdict
 RT = "reg5"             # routing table: the key of a router or subnet; in MEMBER of a router, or MEMBERS + a network's
 REASON = "reg6"
 SOURCE_NET = "reg7"     # network key of the sending port; 0 from a tunnel
+SG = "reg10"            # key of a security group that the port is in
+REMOTE = "reg11"        # key of the group that the other end must be in; 0: of none
+ADDRESS = ("reg12", "reg13", "reg14", "reg15")
+"""The address of the other end: IPv6 in all of them, which are xxreg3, and IPv4 in the last."""
 SCRATCH = "xreg4"       # reg8 and reg9: within one flow
 ANSWER_MAC = SCRATCH    # from ARP to TURN: the MAC of the address that was asked for
 ANSWER_FLAGS = "reg10"  # from ARP to TURN: of a neighbour advertisement (RFC 4861 section 4.4)
@@ -113,9 +142,11 @@ DROPS: dict[Table, Reason] = {
     Table.TUNNEL: Reason.TUNNEL_NOT_MEMBER,
     Table.ADMIT: Reason.TUNNEL_NOT_MEMBER,
     Table.GUARD: Reason.SPOOFED,
+    Table.FROM_COMMIT: Reason.NO_EGRESS_RULE,
     Table.ROUTE: Reason.NO_ROUTE,
     Table.NEXT_HOP: Reason.NO_NEIGHBOUR,
     Table.L2: Reason.UNKNOWN_UNICAST,
+    Table.TO_COMMIT: Reason.NO_INGRESS_RULE,
     Table.OUTPUT: Reason.NOT_HERE,
     Table.TUNNEL_OUT: Reason.NO_TUNNEL,
     Table.TOO_LARGE: Reason.TOO_LARGE,
@@ -126,14 +157,19 @@ DROPS: dict[Table, Reason] = {
 }
 """What a table without a flow for the packet drops it for."""
 
-RETURNS = frozenset((Table.MEMBER, Table.FLOOD))
+RETURNS = frozenset((Table.MEMBER, Table.FLOOD, Table.GROUPS, Table.REMOTES, Table.ADDRESS, Table.MEMBERS,
+                     Table.RULES))
 """Looked up on the side: a miss goes back to where the lookup came from."""
 
 SKIPS: dict[Table, Table] = {
     Table.UPLINK: Table.L2,         # nobody here has that MAC
+    Table.FROM_PORT: Table.ROUTER_IN,   # not filtered
+    Table.FROM_CT: Table.ROUTER_IN,     # not IP
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged
     Table.FROM_QOS: Table.COPY,     # one limit at most
     Table.COPY: Table.TO_ACL,
+    Table.TO_PORT: Table.TO_COUNT,
+    Table.TO_CT: Table.TO_COUNT,
     Table.TO_QOS: Table.OUTPUT,
 }
 """Where a miss goes when it is not the next table."""

@@ -20,6 +20,7 @@ from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
+from naas_sdn.apps.security_groups import SecurityGroups
 from naas_sdn.config import tunnel_mtu
 from naas_sdn.db.rows import SubnetRow, TunnelKeyRow
 from naas_sdn.errors import NotImplementedByPlugin
@@ -67,7 +68,8 @@ class OpenFlow(Plugin):
 class OpenFlowL2(OpenFlow, L2Plugin):
     """Networks isolated by tunnel key, or by VLAN on physical networks."""
 
-    wants = frozenset(("network", "port", "vif", "hypervisor", "uplink", "qos_policy"))
+    wants = frozenset(("network", "port", "vif", "hypervisor", "uplink", "qos_policy", "security_group",
+                       "address_group"))
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
@@ -76,7 +78,7 @@ class OpenFlowL2(OpenFlow, L2Plugin):
     def apps(self) -> list[App]:
         options = self._conf.openflow
         return [L2Switch(options.tunnel_interface, tunnel_mtu(self._conf), options.punt_rate), Security(),
-                Qos(options.slowpath_rate), Accounting()]
+                SecurityGroups(), Qos(options.slowpath_rate), Accounting()]
 
     def check(self, session: Session, change: Change) -> None:
         """A network gets its place on the wire with its row."""

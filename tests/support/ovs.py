@@ -61,6 +61,10 @@ class DummySwitch:
     def set_controller(self, target: str) -> None:
         self.vsctl("set-controller", "br-int", target, "--", "set", "controller", "br-int", "max_backoff=1000")
 
+    def replace(self, flows: list[str]) -> None:
+        """Add and remove what differs, so that others go on."""
+        self._ovs.ofctl("replace-flows", "br-int", "-", text="\n".join(flows) + "\n")
+
     def load(self, flows: list[str]) -> None:
         """Replace all flows by these texts."""
         self.ofctl("del-flows")

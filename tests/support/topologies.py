@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from naas_sdn.apps.accounting import Accounting
 from naas_sdn.apps.answers import Answers
@@ -14,10 +14,12 @@ from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.security import Security
+from naas_sdn.apps.security_groups import SecurityGroups
 from naas_sdn.model.store import Key, uplink_id
 from naas_sdn.model.values import (
     ROUTER_INTERFACE,
     Address,
+    AddressGroup,
     AddressPair,
     Attachment,
     Fact,
@@ -30,6 +32,8 @@ from naas_sdn.model.values import (
     RateLimit,
     Route,
     Router,
+    SecurityGroup,
+    SecurityRule,
     Subnet,
     Uplink,
 )
@@ -42,7 +46,7 @@ UPLINK_PORT = 2
 def apps() -> list[App]:
     """All that ship, as bootstrap would make them."""
     return [L2Switch("vxlan0", 1450, 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
-            Security(), Qos(5000), Accounting()]
+            Security(), SecurityGroups(), Qos(5000), Accounting()]
 
 
 def hypervisor(number: int) -> Facts:
@@ -312,5 +316,44 @@ def public() -> Facts:
     yield from vm(32, 3, 2, ())
 
 
+def group(name: str, key: int, *rules: SecurityRule, stateful: bool = True) -> Facts:
+    yield Key("security_group", name), SecurityGroup(name, key, stateful, rules)
+
+
+def within(facts: Facts, *groups: str) -> Facts:
+    """The same machine, in these security groups."""
+    for key, fact in facts:
+        yield key, replace(fact, groups=groups) if isinstance(fact, Port) else fact
+
+
+OUT = SecurityRule(ingress=False, version=4)
+
+
+def filtered() -> Facts:
+    """Machines in security groups: in one, in two, in none, in one without state; and one that nothing filters."""
+    for number in (1, 2):
+        yield from hypervisor(number)
+    yield from network(1)
+    yield from subnet(1)
+    yield Key("address_group", "office"), AddressGroup("office", 4009, tuple(
+        map(ip_network, ("10.1.0.12/31", "10.8.0.0/16", "2001:db8::/32"))))
+    yield from group("web", 4001, OUT, SecurityRule(True, 4, 6, 80, 82),
+                     SecurityRule(True, 4, 1, 8, 0, ip_network("10.1.0.0/28")),
+                     SecurityRule(True, 4, 17, 53, 53, remote="peers"), SecurityRule(True, 6, 58),
+                     SecurityRule(True, 6, 6, 80, 82, ip_network("2001:db8:7::/48")))
+    yield from group("peers", 4002, OUT, SecurityRule(True, 4, remote="peers"), SecurityRule(True, 6, remote="peers"))
+    yield from group("bare", 4003, OUT, SecurityRule(True, 4, 17, 53, 53, remote="office"),
+                     SecurityRule(True, 4, 6, 22, 22), SecurityRule(True, 4, 1, 8, 0),
+                     SecurityRule(True, 6, 58, 128, 0), stateful=False)
+    yield from within(vm(11, 1, 1), "web")
+    yield from within(vm(12, 1, 1), "peers")
+    yield from within(vm(13, 1, 2), "peers")
+    yield from within(vm(14, 1, 1), "peers", "web")
+    yield from within(vm(15, 1, 1))
+    yield from within(vm(16, 1, 1), "bare")
+    yield from within(vm(17, 1, 1), "bare", "peers")
+    yield from vm(18, 1, 1, security=False)
+
+
 ALL = {topology.__name__: topology for topology in (
-    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack)}
+    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack, filtered)}

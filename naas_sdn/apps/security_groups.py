@@ -1,0 +1,157 @@
+"""Security groups: what a local port may send and receive, and what is answered (tables FROM_PORT to RULES).
+
+Conntrack tells which end began a connection; whether it may go on is asked of the rules for every flow of the
+datapath, so that a rule that goes ends what it had allowed, and one that comes back brings it back.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import NamedTuple
+
+from naas_sdn.apps.contract import Group, PacketIn, Scope
+from naas_sdn.apps.group_rules import ETHER, ICMPV6, INVALID, NEW, REPLY, TRACKED, VALID, member, port_in, rules_of
+from naas_sdn.apps.l2switch import local_port
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import AddressGroup, Attachment, Fact, Hypervisor, Port, SecurityGroup
+from naas_sdn.pipeline.flow import Commit, Flow, Match, Move, Resubmit, SetField, Track, Value, drop, match
+from naas_sdn.pipeline.program import Program
+from naas_sdn.pipeline.tables import ADDRESS, IN, OUT, ZONE, Reason, Table, Verdict, next_table
+
+
+class Side(NamedTuple):
+    """The four tables of a direction. `own`: the bit INBOUND of what begins there; `wrong` is dropped at its end."""
+
+    port: Table
+    track: Table
+    rules: Table
+    commit: Table
+    register: str
+    own: int
+    wrong: Reason
+
+
+DISCOVERY = (130, 131, 132, 133, 134, 135, 136, 143)
+"""ICMPv6 that finds neighbours, routers and listeners (RFC 4861, RFC 3810): no connection, and always allowed."""
+
+FROM = Side(Table.FROM_PORT, Table.FROM_CT, Table.FROM_RULES, Table.FROM_COMMIT, IN, 0, Reason.NO_INGRESS_RULE)
+TO = Side(Table.TO_PORT, Table.TO_CT, Table.TO_RULES, Table.TO_COMMIT, OUT, Verdict.INBOUND, Reason.NO_EGRESS_RULE)
+
+
+class SecurityGroups:
+    """Tables FROM_PORT, FROM_CT, FROM_RULES, FROM_COMMIT, the same TO, GROUPS, REMOTES, ADDRESS, MEMBERS and RULES."""
+
+    name = "security_groups"
+    tables = frozenset((*FROM[:4], *TO[:4], Table.GROUPS, Table.REMOTES, Table.ADDRESS, Table.MEMBERS, Table.RULES))
+    kinds = frozenset(("switch", "port", "rules", "remote"))
+    reasons: frozenset[Reason] = frozenset()
+
+    def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
+        match fact:
+            case Hypervisor():
+                yield Group("fabric"), Scope("switch")
+            case Attachment():
+                yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
+            case SecurityGroup():
+                yield Group("rules", fact.id), Scope("rules", fact.id)
+            case AddressGroup():
+                for cidr in fact.cidrs:
+                    yield Group("remote", fact.id), Scope("remote", f"{fact.id} {cidr}")
+            case Port():
+                # Ports with the same address are one scope.
+                for group_id in fact.groups or ():
+                    for address in fact.addresses:
+                        yield Group("remote", group_id), Scope("remote", f"{group_id} {address.ip}")
+                    for pair in fact.pairs:
+                        yield Group("remote", group_id), Scope("remote", f"{group_id} {pair.cidr}")
+            case _:
+                return
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        match scope.kind:
+            case "switch":
+                return Program(tuple(_switch()))
+            case "port":
+                return _port(view, scope.id)
+            case "rules":
+                return Program(tuple(_rules(view, scope.id)))
+            case _:
+                return Program(tuple(_member(view, *scope.id.split(" ", 1))))
+
+    def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
+        return []
+
+
+def _port(view: View, port_id: str) -> Program:
+    here = local_port(view, port_id)
+    if here is None or here[0].groups is None:
+        return Program()
+    port, zone = here[0], here[2].slot + 1
+    groups = [group for group in map(view.security_group, port.groups or ()) if group is not None]
+    mark = zone | (0 if any(group.stateful for group in groups) else Verdict.BARE)
+    return Program((
+        *(Flow(side.port, 100, match({side.register: port.key}), (SetField(ZONE, mark),), side.track)
+          for side in (FROM, TO)),
+        *((port_in(groups, zone),) if groups else ()),
+    ), zones=(zone,))
+
+
+def _rules(view: View, group_id: str) -> Iterator[Flow]:
+    group = view.security_group(group_id)
+    if group is None:
+        return
+    keys = {}
+    for remote in {rule.remote for rule in group.rules if rule.remote is not None}:
+        found = view.security_group(remote) or view.address_group(remote)
+        if found is not None:
+            keys[remote] = found.key
+    yield from rules_of(group, keys)
+
+
+def _member(view: View, group_id: str, cidr: str) -> Iterator[Flow]:
+    group = view.security_group(group_id) or view.address_group(group_id)
+    if group is not None:
+        yield member(group.key, ip_network(cidr))
+
+
+def _switch() -> Iterator[Flow]:
+    for side in (FROM, TO):
+        yield from _side(side)
+    allowed = match({ZONE: (Verdict.ALLOWED, Verdict.ALLOWED)})
+    yield Flow(Table.RULES, 200, allowed)
+    yield Flow(Table.REMOTES, 200, allowed)
+    for eth_type, ends, ends_of_packet, register, bits in (
+            (ETHER[4], ("ct_nw_src", "ct_nw_dst"), ("ip_src", "ip_dst"), ADDRESS[-1], 32),
+            (ETHER[6], ("ct_ipv6_src", "ct_ipv6_dst"), ("ipv6_src", "ipv6_dst"), "xxreg3", 128)):
+        for inbound, which in ((Verdict.INBOUND, 0), (0, 1)):
+            yield Flow(Table.ADDRESS, 100, _kind(inbound, eth_type=eth_type, ct_state=VALID),
+                       (Move(ends[which], register, bits),))
+            yield Flow(Table.ADDRESS, 100, _kind(inbound | Verdict.BARE, eth_type=eth_type),
+                       (Move(ends_of_packet[which], register, bits),))
+
+
+def _side(side: Side) -> Iterator[Flow]:
+    beyond = Table.ROUTER_IN if side is FROM else next_table(Table.RULES)
+    bare = (Verdict.BARE, Verdict.BARE)
+    yield drop(side.rules, 200, match({ZONE: (0, Verdict.BARE)}, ct_state=(TRACKED | INVALID, TRACKED | INVALID)),
+               Reason.CT_INVALID)
+    for reply in (0, REPLY):
+        inbound = side.own ^ (Verdict.INBOUND if reply else 0)
+        yield Flow(side.rules, 100, match({ZONE: (0, Verdict.BARE)}, ct_state=(TRACKED | reply, TRACKED | REPLY)),
+                   (SetField(ZONE, inbound, Verdict.INBOUND), Resubmit(Table.GROUPS)), side.commit)
+    yield Flow(side.rules, 100, match({ZONE: bare}),
+               (SetField(ZONE, side.own, Verdict.INBOUND), Resubmit(Table.GROUPS)), side.commit)
+    for kind in DISCOVERY:
+        yield Flow(side.track, 120, match(eth_type=ETHER[6], nw_proto=ICMPV6, icmpv6_type=kind), goto=beyond)
+    for eth_type in ETHER.values():
+        yield Flow(side.track, 110, match({ZONE: bare}, eth_type=eth_type), goto=side.rules)
+        yield Flow(side.track, 100, match(eth_type=eth_type), (Track(ZONE, side.rules),))
+        yield Flow(side.commit, 110, match(
+            {ZONE: (Verdict.ALLOWED, Verdict.ALLOWED | Verdict.BARE)}, eth_type=eth_type,
+            ct_state=(TRACKED | NEW, TRACKED | NEW)), (Commit(ZONE),), beyond)
+    yield Flow(side.commit, 100, match({ZONE: (Verdict.ALLOWED, Verdict.ALLOWED)}), goto=beyond)
+    yield drop(side.commit, 90, match({ZONE: (side.own ^ Verdict.INBOUND, Verdict.INBOUND)}), side.wrong)
+
+
+def _kind(kind: int, **fields: Value) -> Match:
+    return match({ZONE: (kind, Verdict.INBOUND | Verdict.BARE)}, **fields)
