@@ -80,9 +80,11 @@ def shared_network(stage: Stage) -> None:
     stage.tell("The provider makes a network for everybody on which ports are isolated from each other.")
     network = stage.operator.post("networks", {"name": "public", "shared": True, "isolated": True})
     subnet = stage.operator.post("subnets", {"network_id": network["id"], "ip_version": 4, "cidr": "198.51.100.0/24"})
+    stage.tell("Both customers let others of that network reach their machines, by a rule of their security groups.")
     machines = []
     for tenant, hypervisor in zip(("alice", "mallory"), stage.hypervisors, strict=True):
         api = stage.lab.tenant(tenant)
+        api.admit(subnet["cidr"])
         machines.append(stage.machine(f"pub-{tenant[0]}", api, hypervisor,
                                       api.post("ports", {"network_id": network["id"]})))
     one, other = machines

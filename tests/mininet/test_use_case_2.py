@@ -15,6 +15,8 @@ class Public:
         operator = lab.operator
         self.network = operator.post("networks", {"name": name, "shared": True, "isolated": isolated})
         self.subnet = operator.post("subnets", {"network_id": self.network["id"], "ip_version": 4, "cidr": cidr})
+        for tenant in TENANTS:
+            lab.tenant(tenant).admit(cidr)
         first, second = lab.hypervisors
         self.alice, self.bob_near, self.bob_far = (
             self._run(lab, tenant, host, name, number) for number, (tenant, host) in

@@ -56,6 +56,12 @@ class Api:
     def delete(self, path: str) -> None:
         self._call("DELETE", path)
 
+    def admit(self, cidr: str) -> None:
+        """Let the project's machines be reached from these addresses too, by a rule of its default security group."""
+        [group] = self.get("security_groups", name="default", project_id=self.name)
+        self.post("security_group_rules", {"security_group_id": group["id"], "direction": "ingress",
+                                           "remote_ip_prefix": cidr})
+
     def close(self) -> None:
         self._session.close()
 
