@@ -5,8 +5,8 @@ directions of what it allows. A bare port, all of whose groups are stateless, ha
 """
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from naas_sdn.model.values import SecurityGroup, SecurityRule
@@ -27,41 +27,80 @@ PORTS = {6: "tcp_dst", 17: "udp_dst", 132: "sctp_dst"}
 WITH_PORTS = frozenset((*PORTS, 33, 136))
 """Conntrack has ports of DCCP and UDP-Lite too."""
 
-RESUBMITS = 4000
-"""Look-ups for one packet, below the 4096 after which Open vSwitch drops it without a word."""
+class Block(NamedTuple):
+    """What one flow of a rule allows: one block of its ports, as a mask matches them. None: any.
 
-
-def port_in(groups: Iterable[SecurityGroup], zone: int) -> Flow:
-    """One look-up a group by rules that are about nobody in particular, then by the others.
-
-    Raises ValueError for more than Open vSwitch does for one packet.
+    `remote`: the id of the group that the other end is in. Rules that have a block in common share it.
     """
-    ordered = sorted(groups, key=lambda group: group.key)
-    count = 2 * sum(1 + len(_remotes(group, ingress=ingress)) for group in ordered for ingress in (True, False))
-    if count > RESUBMITS:
-        raise ValueError(f"its security groups' rules are about {count // 2} groups; at most {RESUBMITS // 2}")
+
+    ingress: bool
+    version: int
+    protocol: int | None
+    port: Value | None
+    icmp_type: int | None
+    icmp_code: int | None
+    cidr: IPv4Network | IPv6Network | None
+    remote: str | None
+
+    def __str__(self) -> str:
+        port = "{}/{}".format(*self.port) if isinstance(self.port, tuple) else self.port
+        parts = (int(self.ingress), self.version, self.protocol, port, self.icmp_type, self.icmp_code, self.cidr,
+                 self.remote)
+        return " ".join("-" if part is None else str(part) for part in parts)
+
+    @classmethod
+    def parse(cls, text: str) -> Block:
+        """What `str` has made."""
+        ingress, version, *numbers, cidr, remote = text.split(" ")
+        protocol, port, icmp_type, icmp_code = map(_value, numbers)
+        assert not isinstance(protocol, tuple) and not isinstance(icmp_type, tuple) and not isinstance(icmp_code, tuple)
+        return cls(ingress == "1", int(version), protocol, port, icmp_type, icmp_code,
+                   None if cidr == "-" else ip_network(cidr), None if remote == "-" else remote)
+
+
+def _value(text: str) -> Value | None:
+    value, _, mask = text.partition("/")
+    return None if text == "-" else (int(value), int(mask)) if mask else int(value)
+
+
+def blocks(rule: SecurityRule) -> Iterator[Block]:
+    """Together they are the rule."""
+    whole = Block(rule.ingress, rule.version, rule.protocol, None, None, None, rule.cidr, rule.remote)
+    if rule.protocol in WITH_PORTS and rule.low is not None and rule.high is not None:
+        for value, mask in masks(rule.low, rule.high):
+            yield whole._replace(port=value if mask == 0xFFFF else (value, mask) if mask else None)
+    elif rule.protocol in (ICMP, ICMPV6):
+        yield whole._replace(icmp_type=rule.low, icmp_code=rule.high)
+    else:
+        yield whole
+
+
+def port_in(keys: Iterable[int], zone: int) -> Flow:
+    """One look-up a group by rules that are about nobody in particular, then by the others. `keys`: the groups'."""
+    ordered = sorted(keys)
     return Flow(Table.GROUPS, 100, match({ZONE: (zone, 0xFFFF)}), tuple(
-        action for table in (Table.RULES, Table.REMOTES) for group in ordered
-        for action in (SetField(SG, group.key), Resubmit(table))))
+        action for table in (Table.RULES, Table.REMOTES) for key in ordered
+        for action in (SetField(SG, key), Resubmit(table))))
 
 
-def rules_of(group: SecurityGroup, keys: Mapping[str, int]) -> Iterator[Flow]:
-    """`keys`: of the groups that rules are about. What is allowed twice is one flow."""
-    seen = set()
-    for rule in group.rules:
-        if rule.remote is not None and rule.remote not in keys:
-            continue
-        for flow in _flows(group, rule, keys[rule.remote] if rule.remote is not None else 0):
-            if flow.match not in seen:
-                seen.add(flow.match)
-                yield flow
-    for ingress in (False, True):
-        remotes = sorted(keys[remote] for remote in _remotes(group, ingress=ingress) if remote in keys)
-        if remotes:
-            yield Flow(Table.REMOTES, 100, match({SG: group.key, ZONE: _asked(ingress=ingress)}), (
-                Resubmit(Table.ADDRESS),
-                *(action for key in remotes for action in (SetField(REMOTE, key), Resubmit(Table.MEMBERS))),
-                SetField(REMOTE, 0)))
+def about(key: int, remotes: Iterable[int], *, ingress: bool) -> Flow:
+    """The groups with the keys `remotes` are those that rules of the group with this key are about."""
+    return Flow(Table.REMOTES, 100, match({SG: key, ZONE: (Verdict.INBOUND if ingress else 0, Verdict.INBOUND)}), (
+        Resubmit(Table.ADDRESS),
+        *(action for remote in sorted(remotes) for action in (SetField(REMOTE, remote), Resubmit(Table.MEMBERS))),
+        SetField(REMOTE, 0)))
+
+
+def allowing(group: SecurityGroup, block: Block, remote: int) -> Iterator[Flow]:
+    """`remote`: the key of the block's; 0 without. Of a stateless group for bare ports, and for those that are in a
+    stateful one too."""
+    asked = Verdict.INBOUND if block.ingress else 0
+    allow = (SetField(ZONE, Verdict.ALLOWED, Verdict.ALLOWED),)
+    own = {SG: group.key, REMOTE: remote, "eth_type": ETHER[block.version]}
+    yield Flow(Table.RULES, 100, match({**own, ZONE: (asked, _KIND), **_connection(block)}), allow)
+    # A port that cannot be read from the packet itself cannot be allowed there.
+    if not group.stateful and (block.port is None or block.protocol in PORTS):
+        yield Flow(Table.RULES, 100, match({**own, ZONE: (asked | Verdict.BARE, _KIND), **_packet(block)}), allow)
 
 
 def member(key: int, cidr: IPv4Network | IPv6Network) -> Flow:
@@ -70,12 +109,32 @@ def member(key: int, cidr: IPv4Network | IPv6Network) -> Flow:
                 (Resubmit(Table.RULES),))
 
 
-def _remotes(group: SecurityGroup, *, ingress: bool) -> set[str]:
-    return {rule.remote for rule in group.rules if rule.remote is not None and rule.ingress == ingress}
+_KIND = Verdict.INBOUND | Verdict.BARE
 
 
-def _asked(*, ingress: bool) -> tuple[int, int]:
-    return (Verdict.INBOUND if ingress else 0, Verdict.INBOUND)
+def _connection(block: Block) -> dict[str, Value]:
+    """As conntrack has it, which keeps the type and the code of ICMP in the place of ports."""
+    ends = ("ct_nw_src", "ct_nw_dst") if block.version == 4 else ("ct_ipv6_src", "ct_ipv6_dst")
+    second = block.port if block.port is not None else block.icmp_code
+    return {"ct_state": VALID, **_known(ct_nw_proto=block.protocol, ct_tp_src=block.icmp_type, ct_tp_dst=second),
+            **_other_end(block, ends)}
+
+
+def _packet(block: Block) -> dict[str, Value]:
+    ends, icmp = (("ip_src", "ip_dst"), "icmp") if block.version == 4 else (("ipv6_src", "ipv6_dst"), "icmpv6")
+    fields = _known(nw_proto=block.protocol, **{f"{icmp}_type": block.icmp_type, f"{icmp}_code": block.icmp_code})
+    if block.protocol in PORTS:
+        fields |= _known(**{PORTS[block.protocol]: block.port})
+    return {**fields, **_other_end(block, ends)}
+
+
+def _known(**fields: Value | None) -> dict[str, Value]:
+    return {name: value for name, value in fields.items() if value is not None and value != (0, 0)}
+
+
+def _other_end(block: Block, ends: tuple[str, str]) -> dict[str, Value]:
+    """Of what came in, the source."""
+    return {} if block.cidr is None else within(ends[0 if block.ingress else 1], block.cidr)
 
 
 def _address(cidr: IPv4Network | IPv6Network) -> dict[str, Value]:
@@ -88,65 +147,3 @@ def _address(cidr: IPv4Network | IPv6Network) -> dict[str, Value]:
         if mask:
             found[register] = value if mask == 0xFFFFFFFF else (value, mask)
     return found
-
-
-class _Content(NamedTuple):
-    """A protocol, with a port or an ICMP type and code; None: any."""
-
-    protocol: int | None = None
-    port: Value | None = None
-    icmp_type: int | None = None
-    icmp_code: int | None = None
-
-
-def _contents(rule: SecurityRule) -> Iterator[_Content]:
-    """One for each block of its ports."""
-    if rule.protocol in WITH_PORTS and rule.low is not None and rule.high is not None:
-        for value, mask in masks(rule.low, rule.high):
-            yield _Content(rule.protocol, value if mask == 0xFFFF else (value, mask))
-    elif rule.protocol in (ICMP, ICMPV6):
-        yield _Content(rule.protocol, icmp_type=rule.low, icmp_code=rule.high)
-    else:
-        yield _Content(rule.protocol)
-
-
-def _flows(group: SecurityGroup, rule: SecurityRule, remote: int) -> Iterator[Flow]:
-    """Of a stateless group for bare ports, and for those that are in a stateful one too."""
-    asked = Verdict.INBOUND if rule.ingress else 0
-    allow = (SetField(ZONE, Verdict.ALLOWED, Verdict.ALLOWED),)
-    own = {SG: group.key, REMOTE: remote, "eth_type": ETHER[rule.version]}
-    for content in _contents(rule):
-        yield Flow(Table.RULES, 100, match({
-            **own, ZONE: (asked, _KIND), **_connection(rule, content)}), allow)
-        # A port that cannot be read from the packet itself cannot be allowed there.
-        if not group.stateful and (content.port is None or content.protocol in PORTS):
-            yield Flow(Table.RULES, 100, match({
-                **own, ZONE: (asked | Verdict.BARE, _KIND), **_packet(rule, content)}), allow)
-
-
-_KIND = Verdict.INBOUND | Verdict.BARE
-
-
-def _connection(rule: SecurityRule, content: _Content) -> dict[str, Value]:
-    """As conntrack has it, which keeps the type and the code of ICMP in the place of ports."""
-    ends = ("ct_nw_src", "ct_nw_dst") if rule.version == 4 else ("ct_ipv6_src", "ct_ipv6_dst")
-    second = content.port if content.port is not None else content.icmp_code
-    return {"ct_state": VALID, **_known(ct_nw_proto=content.protocol, ct_tp_src=content.icmp_type, ct_tp_dst=second),
-            **_other_end(rule, ends)}
-
-
-def _packet(rule: SecurityRule, content: _Content) -> dict[str, Value]:
-    ends, icmp = (("ip_src", "ip_dst"), "icmp") if rule.version == 4 else (("ipv6_src", "ipv6_dst"), "icmpv6")
-    fields = _known(nw_proto=content.protocol, **{f"{icmp}_type": content.icmp_type, f"{icmp}_code": content.icmp_code})
-    if content.protocol in PORTS:
-        fields |= _known(**{PORTS[content.protocol]: content.port})
-    return {**fields, **_other_end(rule, ends)}
-
-
-def _known(**fields: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in fields.items() if value is not None and value != (0, 0)}
-
-
-def _other_end(rule: SecurityRule, ends: tuple[str, str]) -> dict[str, Value]:
-    """Of what came in, the source."""
-    return {} if rule.cidr is None else within(ends[0 if rule.ingress else 1], rule.cidr)

@@ -10,10 +10,24 @@ from ipaddress import ip_network
 from typing import NamedTuple
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
-from naas_sdn.apps.group_rules import ETHER, ICMPV6, INVALID, NEW, REPLY, TRACKED, VALID, member, port_in, rules_of
+from naas_sdn.apps.group_rules import (
+    ETHER,
+    ICMPV6,
+    INVALID,
+    NEW,
+    REPLY,
+    TRACKED,
+    VALID,
+    Block,
+    about,
+    allowing,
+    blocks,
+    member,
+    port_in,
+)
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import AddressGroup, Attachment, Fact, Hypervisor, Port, SecurityGroup
+from naas_sdn.model.values import AddressGroup, Attachment, Fact, Hypervisor, Port, SecurityGroup, SecurityRule
 from naas_sdn.pipeline.flow import Commit, Flow, Match, Move, Resubmit, SetField, Track, Value, drop, match
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import ADDRESS, IN, OUT, ZONE, Reason, Table, Verdict, next_table
@@ -34,6 +48,9 @@ class Side(NamedTuple):
 DISCOVERY = (130, 131, 132, 133, 134, 135, 136, 143)
 """ICMPv6 that finds neighbours, routers and listeners (RFC 4861, RFC 3810): no connection, and always allowed."""
 
+RESUBMITS = 4000
+"""Look-ups for one packet, below the 4096 after which Open vSwitch drops it without a word."""
+
 FROM = Side(Table.FROM_PORT, Table.FROM_CT, Table.FROM_RULES, Table.FROM_COMMIT, IN, 0, Reason.NO_INGRESS_RULE)
 TO = Side(Table.TO_PORT, Table.TO_CT, Table.TO_RULES, Table.TO_COMMIT, OUT, Verdict.INBOUND, Reason.NO_EGRESS_RULE)
 
@@ -43,7 +60,7 @@ class SecurityGroups:
 
     name = "security_groups"
     tables = frozenset((*FROM[:4], *TO[:4], Table.GROUPS, Table.REMOTES, Table.ADDRESS, Table.MEMBERS, Table.RULES))
-    kinds = frozenset(("switch", "port", "rules", "remote"))
+    kinds = frozenset(("switch", "port", "rules", "rule", "remote"))
     reasons: frozenset[Reason] = frozenset()
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
@@ -54,11 +71,14 @@ class SecurityGroups:
                 yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
             case SecurityGroup():
                 yield Group("rules", fact.id), Scope("rules", fact.id)
+            case SecurityRule():
+                for block in blocks(fact):
+                    yield Group("rules", fact.group_id), Scope("rule", f"{fact.group_id} {block}")
             case AddressGroup():
                 for cidr in fact.cidrs:
                     yield Group("remote", fact.id), Scope("remote", f"{fact.id} {cidr}")
             case Port():
-                # Ports with the same address are one scope.
+                # Ports with the same address are one scope, as rules are that have a block in common.
                 for group_id in fact.groups or ():
                     for address in fact.addresses:
                         yield Group("remote", group_id), Scope("remote", f"{group_id} {address.ip}")
@@ -74,7 +94,9 @@ class SecurityGroups:
             case "port":
                 return _port(view, scope.id)
             case "rules":
-                return Program(tuple(_rules(view, scope.id)))
+                return Program(tuple(_remotes(view, scope.id)))
+            case "rule":
+                return Program(tuple(_rule(view, *scope.id.split(" ", 1))))
             case _:
                 return Program(tuple(_member(view, *scope.id.split(" ", 1))))
 
@@ -88,28 +110,41 @@ def _port(view: View, port_id: str) -> Program:
         return Program()
     port, zone = here[0], here[2].slot + 1
     groups = [group for group in map(view.security_group, port.groups or ()) if group is not None]
+    asked = [sum(1 + len(view.remotes_of(group.id, ingress=ingress)) for group in groups) for ingress in (True, False)]
+    if 2 * max(asked) > RESUBMITS:
+        raise ValueError(f"its security groups' rules are about {max(asked)} groups; at most {RESUBMITS // 2}")
     mark = zone | (0 if any(group.stateful for group in groups) else Verdict.BARE)
     return Program((
         *(Flow(side.port, 100, match({side.register: port.key}), (SetField(ZONE, mark),), side.track)
           for side in (FROM, TO)),
-        *((port_in(groups, zone),) if groups else ()),
+        *((port_in((group.key for group in groups), zone),) if groups else ()),
     ), zones=(zone,))
 
 
-def _rules(view: View, group_id: str) -> Iterator[Flow]:
+def _remotes(view: View, group_id: str) -> Iterator[Flow]:
     group = view.security_group(group_id)
     if group is None:
         return
-    keys = {}
-    for remote in {rule.remote for rule in group.rules if rule.remote is not None}:
-        found = view.security_group(remote) or view.address_group(remote)
-        if found is not None:
-            keys[remote] = found.key
-    yield from rules_of(group, keys)
+    for ingress in (False, True):
+        found = (_known(view, remote) for remote in view.remotes_of(group_id, ingress=ingress))
+        keys = [remote.key for remote in found if remote is not None]
+        if keys:
+            yield about(group.key, keys, ingress=ingress)
+
+
+def _rule(view: View, group_id: str, text: str) -> Iterator[Flow]:
+    group, block = view.security_group(group_id), Block.parse(text)
+    remote = _known(view, block.remote) if block.remote is not None else None
+    if group is not None and (block.remote is None or remote is not None):
+        yield from allowing(group, block, remote.key if remote is not None else 0)
+
+
+def _known(view: View, group_id: str) -> SecurityGroup | AddressGroup | None:
+    return view.security_group(group_id) or view.address_group(group_id)
 
 
 def _member(view: View, group_id: str, cidr: str) -> Iterator[Flow]:
-    group = view.security_group(group_id) or view.address_group(group_id)
+    group = _known(view, group_id)
     if group is not None:
         yield member(group.key, ip_network(cidr))
 

@@ -101,7 +101,7 @@ def subject(row: Row) -> tuple[str, str] | None:
         case SecurityGroupRow():
             return "security_group", row.id
         case SecurityGroupRuleRow():
-            return "security_group", row.security_group_id
+            return "security_rule", row.id
         case AddressGroupRow():
             return "address_group", row.id
         case PortSecurityGroupRow():

@@ -136,11 +136,11 @@ def router(row: RouterRow) -> Router:
         (ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.routes))
 
 
-def security_rule(content: str) -> SecurityRule:
+def security_rule(group_id: str, content: str) -> SecurityRule:
     """By what its row says that it matches. Protocol 0 is any, as in Neutron."""
     direction, ethertype, *numbers, whom = content.split(" ")
     protocol, low, high = (None if number == "-" else int(number) for number in numbers)
-    return SecurityRule(direction == "ingress", 4 if ethertype == "IPv4" else 6, protocol or None, low, high,
+    return SecurityRule(group_id, direction == "ingress", 4 if ethertype == "IPv4" else 6, protocol or None, low, high,
                         ip_network(whom) if "/" in whom else None, None if "/" in whom or whom == "-" else whom)
 
 
@@ -256,16 +256,16 @@ def _qos_policies(session: Session, ids: Ids) -> Facts:
 
 
 def _security_groups(session: Session, ids: Ids) -> Facts:
-    rules: defaultdict[str, list[SecurityRule]] = defaultdict(list)
-    for group_id, content in session.execute(_RULES.where(_among(SecurityGroupRuleRow.security_group_id, ids))):
-        rules[group_id].append(security_rule(content))
     for row in session.scalars(select(SecurityGroupRow).where(_among(SecurityGroupRow.id, ids))):
-        yield row.id, SecurityGroup(row.id, row.key, row.stateful, tuple(rules[row.id]))
+        yield row.id, SecurityGroup(row.id, row.key, row.stateful)
 
 
-_RULES = select(SecurityGroupRuleRow.security_group_id, SecurityGroupRuleRow.content).order_by(
-    SecurityGroupRuleRow.content)
-"""By columns: a group can have a thousand rules, and a row of the session costs more than what is read of it."""
+def _security_rules(session: Session, ids: Ids) -> Facts:
+    """By columns: a row of the session costs more than what is read of it."""
+    rule = SecurityGroupRuleRow
+    columns = select(rule.id, rule.security_group_id, rule.content)
+    for identifier, group_id, content in session.execute(columns.where(_among(rule.id, ids))):
+        yield identifier, security_rule(group_id, content)
 
 
 def _address_groups(session: Session, ids: Ids) -> Facts:
@@ -276,6 +276,7 @@ def _address_groups(session: Session, ids: Ids) -> Facts:
 READERS: Mapping[str, Callable[[Session, Ids], Facts]] = {
     "hypervisor": _hypervisors, "uplink": _uplinks, "network": _networks, "subnet": _subnets, "port": _ports,
     "vif": _vifs, "router": _routers, "route": _routes, "qos_policy": _qos_policies,
-    "security_group": _security_groups, "address_group": _address_groups,
+    "security_group": _security_groups, "security_rule": _security_rules,
+    "address_group": _address_groups,
 }
 """By kind of fact, what others refer to first."""

@@ -39,8 +39,8 @@ def subject(scope: Scope) -> tuple[str, str] | None:
             return "port", scope.id
         case "subnet" | "network":
             return scope.kind, scope.id
-        case "rules":
-            return "security_group", scope.id
+        case "rules" | "rule":
+            return "security_group", first
         case "copies" | "flood":
             return "network", scope.id
         case "interface":

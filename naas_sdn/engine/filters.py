@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from naas_sdn.apps.contract import Group
 from naas_sdn.model.store import Key, Store
-from naas_sdn.model.values import Attachment, Port, SecurityGroup
+from naas_sdn.model.values import Attachment, Port
 
 
 class Filters:
@@ -36,21 +36,20 @@ class Filters:
         for key in stale:
             if key.kind in ("port", "vif"):
                 ports.add(key.id)
-            elif key.kind == "security_group" and self._refer(key.id):
-                moved |= self._hosts.get(key.id, set())
+            elif key.kind == "remotes of group":
+                moved |= self._refer(key.id[0])
         for port_id in ports:
             moved |= self._replace(port_id)
         return moved
 
-    def _refer(self, group_id: str) -> bool:
-        """Whether the group's rules are about others than before."""
-        fact = self._store.fact(Key("security_group", group_id))
-        rules = fact.rules if isinstance(fact, SecurityGroup) else ()
-        remotes = frozenset(rule.remote for rule in rules if rule.remote is not None)
-        changed = remotes != self._remotes.pop(group_id, frozenset())
+    def _refer(self, group_id: str) -> set[str]:
+        """The group's rules are about others than before: the hypervisors with its ports."""
+        remotes = frozenset[str]().union(*(self._store.elements(Key("remotes of group", (group_id, ingress)))
+                                           for ingress in (True, False)))
+        self._remotes.pop(group_id, None)
         if remotes:
             self._remotes[group_id] = remotes
-        return changed
+        return self._hosts.get(group_id, set())
 
     def _replace(self, port_id: str) -> set[str]:
         """The hypervisors that have got their first port of a group, or have lost their last."""

@@ -22,6 +22,7 @@ from naas_sdn.model.values import (
     Route,
     Router,
     SecurityGroup,
+    SecurityRule,
     Subnet,
     Uplink,
 )
@@ -68,6 +69,9 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
         case Link():
             yield Key("hosts of interface", fact.interface), fact.host
             yield Key("interfaces of host", fact.host), fact.interface
+        case SecurityRule():
+            if fact.remote is not None:
+                yield Key("remotes of group", (fact.group_id, fact.ingress)), fact.remote
         case Member():
             yield Key("members of router", fact.router_id), fact.host
         case _:
@@ -211,6 +215,10 @@ class View:
     def security_group(self, group_id: str) -> SecurityGroup | None:
         found: SecurityGroup | None = self._fact("security_group", group_id)
         return found
+
+    def remotes_of(self, group_id: str, *, ingress: bool) -> list[str]:
+        """The groups that a security group's rules about one direction are about."""
+        return self._elements("remotes of group", (group_id, ingress))
 
     def address_group(self, group_id: str) -> AddressGroup | None:
         found: AddressGroup | None = self._fact("address_group", group_id)

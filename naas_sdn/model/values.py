@@ -191,11 +191,12 @@ class QosPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SecurityRule:
-    """What may pass; None is anything. `low` and `high` are ports, or an ICMP type and code.
+    """What may pass a port of a security group; None is anything. `low` and `high` are ports, or an ICMP type and code.
 
     `remote` is the id of a security group or an address group that the other end is in.
     """
 
+    group_id: str
     ingress: bool
     version: int
     protocol: int | None = None
@@ -207,12 +208,11 @@ class SecurityRule:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """What is answered may pass too where the group is `stateful`."""
+    """What is answered may pass too where the group is `stateful`. Its rules are facts of their own."""
 
     id: str
     key: int
     stateful: bool = True
-    rules: tuple[SecurityRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +249,4 @@ class Wide:
 
 
 Fact = (Network | Subnet | Port | Attachment | Hypervisor | Uplink | Router | Route | QosPolicy | SecurityGroup
-        | AddressGroup | Link | Member | Wide)
+        | SecurityRule | AddressGroup | Link | Member | Wide)

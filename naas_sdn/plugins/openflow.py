@@ -69,7 +69,7 @@ class OpenFlowL2(OpenFlow, L2Plugin):
     """Networks isolated by tunnel key, or by VLAN on physical networks."""
 
     wants = frozenset(("network", "port", "vif", "hypervisor", "uplink", "qos_policy", "security_group",
-                       "address_group"))
+                       "security_rule", "address_group"))
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from naas_sdn.apps.accounting import Accounting
@@ -317,7 +318,10 @@ def public() -> Facts:
 
 
 def group(name: str, key: int, *rules: SecurityRule, stateful: bool = True) -> Facts:
-    yield Key("security_group", name), SecurityGroup(name, key, stateful, rules)
+    """Its Nth rule is "NAME-N"."""
+    yield Key("security_group", name), SecurityGroup(name, key, stateful)
+    for number, fact in enumerate(rules):
+        yield Key("security_rule", f"{name}-{number}"), replace(fact, group_id=name)
 
 
 def within(facts: Facts, *groups: str) -> Facts:
@@ -326,7 +330,10 @@ def within(facts: Facts, *groups: str) -> Facts:
         yield key, replace(fact, groups=groups) if isinstance(fact, Port) else fact
 
 
-OUT = SecurityRule(ingress=False, version=4)
+rule = partial(SecurityRule, "")
+"""Of whatever group it is given to."""
+
+OUT = rule(False, 4)
 
 
 def filtered() -> Facts:
@@ -337,14 +344,14 @@ def filtered() -> Facts:
     yield from subnet(1)
     yield Key("address_group", "office"), AddressGroup("office", 4009, tuple(
         map(ip_network, ("10.1.0.12/31", "10.8.0.0/16", "2001:db8::/32"))))
-    yield from group("web", 4001, OUT, SecurityRule(True, 4, 6, 80, 82),
-                     SecurityRule(True, 4, 1, 8, 0, ip_network("10.1.0.0/28")),
-                     SecurityRule(True, 4, 17, 53, 53, remote="peers"), SecurityRule(True, 6, 58),
-                     SecurityRule(True, 6, 6, 80, 82, ip_network("2001:db8:7::/48")))
-    yield from group("peers", 4002, OUT, SecurityRule(True, 4, remote="peers"), SecurityRule(True, 6, remote="peers"))
-    yield from group("bare", 4003, OUT, SecurityRule(True, 4, 17, 53, 53, remote="office"),
-                     SecurityRule(True, 4, 6, 22, 22), SecurityRule(True, 4, 1, 8, 0),
-                     SecurityRule(True, 6, 58, 128, 0), stateful=False)
+    yield from group("web", 4001, OUT, rule(True, 4, 6, 80, 82),
+                     rule(True, 4, 1, 8, 0, ip_network("10.1.0.0/28")),
+                     rule(True, 4, 17, 53, 53, remote="peers"), rule(True, 6, 58),
+                     rule(True, 6, 6, 80, 82, ip_network("2001:db8:7::/48")))
+    yield from group("peers", 4002, OUT, rule(True, 4, remote="peers"), rule(True, 6, remote="peers"))
+    yield from group("bare", 4003, OUT, rule(True, 4, 17, 53, 53, remote="office"),
+                     rule(True, 4, 6, 22, 22), rule(True, 4, 1, 8, 0),
+                     rule(True, 6, 58, 128, 0), stateful=False)
     yield from within(vm(11, 1, 1), "web")
     yield from within(vm(12, 1, 1), "peers")
     yield from within(vm(13, 1, 2), "peers")

@@ -10,9 +10,9 @@ import pytest
 
 from naas_sdn.apps import wire
 from naas_sdn.engine.replica import Replica
-from naas_sdn.model.values import Port, SecurityGroup, SecurityRule
+from naas_sdn.model.values import Fact, Port, SecurityRule
 from naas_sdn.pipeline.tables import REASON, Reason
-from tests.support.topologies import OUT, Key, ip, mac
+from tests.support.topologies import OUT, Key, ip, mac, rule
 from tests.trace.test_trace import Cloud
 
 TCP, UDP, ICMP = 6, 17, 1
@@ -81,20 +81,22 @@ class Filtered:
         flows = self.ovs.ofctl("dump-flows")
         return sum(map(int, re.findall(rf"n_packets=(\d+).*set_field:{reason:#x}->{REASON}$", flows, re.M)))
 
-    def change(self, group: str, *rules: SecurityRule, stateful: bool = True) -> None:
+    def change(self, group: str, *rules: SecurityRule) -> None:
         """Replace its rules."""
-        old = self.cloud.compiler.store.fact(Key("security_group", group))
-        assert isinstance(old, SecurityGroup)
-        self._apply(Key("security_group", group), replace(old, rules=rules, stateful=stateful))
+        old = [key for key, fact in self.cloud.compiler.store.facts().items()
+               if isinstance(fact, SecurityRule) and fact.group_id == group]
+        self._apply([*((key, None) for key in old), *(
+            (Key("security_rule", f"{group}-{number}"), replace(fact, group_id=group))
+            for number, fact in enumerate(rules))])
 
     def move(self, number: int, *groups: str) -> None:
         """Put machine N into these groups."""
         old = self.cloud.compiler.store.fact(Key("port", f"port{number}"))
         assert isinstance(old, Port)
-        self._apply(Key("port", f"port{number}"), replace(old, groups=groups))
+        self._apply([(Key("port", f"port{number}"), replace(old, groups=groups))])
 
-    def _apply(self, key: Key, fact: Port | SecurityGroup) -> None:
-        self.cloud.compiler.apply([(key, fact)])
+    def _apply(self, changes: list[tuple[Key, Fact | None]]) -> None:
+        self.cloud.compiler.apply(changes)
         assert not self.cloud.compiler.faults
         flows, _ = self._replica.desired()
         self.ovs.replace([str(self.cloud.compiler.flow(sent)) for sent in flows.values()])
@@ -152,7 +154,7 @@ def test_a_rule_that_goes_ends_what_it_allowed_and_brings_it_back(filtered: Filt
     filtered.change("web", OUT)
     assert filtered.passes(replace(HELLO, flags=ACK)) == set()
     assert filtered.passes(HELLO.answered(ACK)) == set(), "nor what is sent without being asked again"
-    filtered.change("web", OUT, SecurityRule(True, 4, 6))
+    filtered.change("web", OUT, rule(True, 4, 6))
     assert filtered.passes(replace(HELLO, flags=ACK)) == {11}
     assert filtered.passes(HELLO.answered(ACK)) == {12}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -66,23 +67,32 @@ def test_groups_go_with_their_rules_and_ports_with_their_groups(cloud_db: Cloud,
     addresses = cloud_db.make("address_groups", addresses=["192.0.2.0/24"])["id"]
     rule = {"security_group_id": group, "direction": "ingress", "protocol": "tcp", "port_range_min": 80,
             "port_range_max": 81}
+    made: list[str] = []
+
+    def add(**attributes: Any) -> None:
+        made.append(cloud_db.make("security_group_rules", **rule, **attributes)["id"])
+
+    for attributes in ({}, {"remote_group_id": about}):
+        found = entries(database, partial(add, **attributes))
+        assert found == [("security_rule", made[-1])]
     cases: list[tuple[Callable[[], Any], set[tuple[str, str]]]] = [
-        (lambda: cloud_db.make("security_group_rules", **rule), {("security_group", group)}),
-        (lambda: cloud_db.make("security_group_rules", **rule, remote_group_id=about), {("security_group", group)}),
         (lambda: cloud_db.change("security_groups", group, stateful=False), {("security_group", group)}),
         (lambda: cloud_db.change("security_groups", group, name="www", description="other"), set()),
         (lambda: cloud_db.change("ports", port, security_groups=[group]), {("port", port)}),
         (lambda: cloud_db.act("address_groups", addresses, "add_addresses", addresses=["2001:db8::/64"]),
          {("address_group", addresses)}),
-        (lambda: cloud_db.delete("security_groups", about), {("security_group", about), ("security_group", group)}),
     ]
     for operation, expected in cases:
         assert set(entries(database, operation)) == expected
+    ended = entries(database, lambda: cloud_db.delete("security_groups", about))
+    assert {("security_group", about), ("security_rule", made[1])} <= set(ended)
+    assert ("security_group", group) not in ended
+    keys = (Key("security_group", group), Key("security_rule", made[0]), Key("port", port),
+            Key("address_group", addresses), Key("security_rule", made[1]))
     with database.read() as session:
-        found = load(session, (Key("security_group", group), Key("port", port), Key("address_group", addresses)))
-    fact, held, listed = found.values()
+        fact, first, held, listed, second = load(session, keys).values()
     assert isinstance(fact, SecurityGroup) and isinstance(held, Port) and isinstance(listed, AddressGroup)
-    assert SecurityRule(True, 4, 6, 80, 81) in fact.rules and not fact.stateful and len(fact.rules) == 3
+    assert (first, second) == (SecurityRule(group, True, 4, 6, 80, 81), None) and not fact.stateful
     assert held.groups == (group,)
     assert [str(cidr) for cidr in listed.cidrs] == ["192.0.2.0/24", "2001:db8::/64"]
     assert len({fact.key, listed.key, held.key}) == 3
@@ -93,16 +103,17 @@ def test_groups_go_with_their_rules_and_ports_with_their_groups(cloud_db: Cloud,
 
 
 @pytest.mark.parametrize(("attributes", "expected"), [
-    ({}, SecurityRule(True, 4)), ({"protocol": "any", "ethertype": "IPv6"}, SecurityRule(True, 6)),
-    ({"protocol": "icmp", "ethertype": "ipv6"}, SecurityRule(True, 6, 58)), ({"protocol": "0"}, SecurityRule(True, 4)),
-    ({"protocol": "icmp", "port_range_min": 8}, SecurityRule(True, 4, 1, 8)),
-    ({"protocol": "tcp", "port_range_min": 1, "port_range_max": 65535}, SecurityRule(True, 4, 6)),
-    ({"remote_ip_prefix": "10.0.0.9"}, SecurityRule(True, 4, cidr=ip_network("10.0.0.9/32"))),
-    ({"remote_ip_prefix": "0.0.0.0/0"}, SecurityRule(True, 4)),
-    ({"remote_group_id": "abc"}, SecurityRule(True, 4, remote="abc")),
+    ({}, SecurityRule("g", True, 4)), ({"protocol": "any", "ethertype": "IPv6"}, SecurityRule("g", True, 6)),
+    ({"protocol": "icmp", "ethertype": "ipv6"}, SecurityRule("g", True, 6, 58)),
+    ({"protocol": "0"}, SecurityRule("g", True, 4)),
+    ({"protocol": "icmp", "port_range_min": 8}, SecurityRule("g", True, 4, 1, 8)),
+    ({"protocol": "tcp", "port_range_min": 1, "port_range_max": 65535}, SecurityRule("g", True, 4, 6)),
+    ({"remote_ip_prefix": "10.0.0.9"}, SecurityRule("g", True, 4, cidr=ip_network("10.0.0.9/32"))),
+    ({"remote_ip_prefix": "0.0.0.0/0"}, SecurityRule("g", True, 4)),
+    ({"remote_group_id": "abc"}, SecurityRule("g", True, 4, remote="abc")),
 ])
 def test_rules_as_the_data_plane_has_them(attributes: dict[str, Any], expected: SecurityRule) -> None:
-    assert security_rule(rule_content.settled({"direction": "ingress", **attributes})["content"]) == expected
+    assert security_rule("g", rule_content.settled({"direction": "ingress", **attributes})["content"]) == expected
 
 
 def test_what_no_flow_depends_on_is_not(cloud_db: Cloud, database: Database) -> None:
@@ -148,7 +159,7 @@ def test_deleting_takes_everything_with_it(cloud_db: Cloud, database: Database) 
     found = set(entries(database, lambda: cloud_db.delete("networks", network)))
     assert {kind for kind, _ in found} == {"network", "subnet"}
     with database.read() as session:
-        assert {key.kind for key, _ in load_all(session)} == {"hypervisor", "security_group"}
+        assert {key.kind for key, _ in load_all(session)} == {"hypervisor", "security_group", "security_rule"}
 
 
 def test_some_are_as_all_are(cloud_db: Cloud, database: Database) -> None:
@@ -163,7 +174,8 @@ def test_some_are_as_all_are(cloud_db: Cloud, database: Database) -> None:
     with database.read() as session:
         everything = dict(load_all(session))
         assert {key.kind for key in everything} == {"network", "subnet", "port", "vif", "hypervisor", "router",
-                                                    "route", "qos_policy", "security_group", "address_group"}
+                                                    "route", "qos_policy", "security_group", "security_rule",
+                                                    "address_group"}
         for key, fact in everything.items():
             assert load(session, (key, key)) == {key: fact}
         gone = Key("port", "nothing")

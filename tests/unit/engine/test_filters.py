@@ -7,13 +7,16 @@ from ipaddress import ip_network
 
 import pytest
 
+from naas_sdn.apps.contract import Scope
+from naas_sdn.apps.security_groups import SecurityGroups
 from naas_sdn.engine.contract import Dump
 from naas_sdn.engine.replica import Plan, Replica
-from naas_sdn.model.store import Key
-from naas_sdn.model.values import Attachment, Fact, Port, SecurityGroup, SecurityRule
+from naas_sdn.model.store import Key, View
+from naas_sdn.model.values import Attachment, Fact, Port, SecurityRule
+from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import Table
 from tests.support.compiled import ReadableCompiler
-from tests.support.topologies import OUT, Facts, apps, filtered, group, hypervisor, network, subnet, vm, within
+from tests.support.topologies import OUT, Facts, apps, filtered, group, hypervisor, network, rule, subnet, vm, within
 
 OF_GROUPS = range(Table.GROUPS, Table.RULES + 1)
 OF_PORTS = (*range(Table.FROM_PORT, Table.FROM_COMMIT + 1), *range(Table.TO_PORT, Table.TO_COMMIT + 1))
@@ -30,8 +33,8 @@ def cloud(rules: int, members: int, local: int) -> Facts:
         yield from hypervisor(number)
     yield from network(1)
     yield from subnet(1)
-    kinds = [SecurityRule(True, 4, 6, port, port, remote="peers") for port in range(1, rules // 2 + 1)]
-    kinds += [SecurityRule(False, 6, 17, port, port, ip_network(f"2001:db8:{port}::/48"))
+    kinds = [rule(True, 4, 6, port, port, remote="peers") for port in range(1, rules // 2 + 1)]
+    kinds += [rule(False, 6, 17, port, port, ip_network(f"2001:db8:{port}::/48"))
               for port in range(1, rules - rules // 2 + 1)]
     yield from group("web", 4001, *kinds)
     yield from group("peers", 4002, OUT)
@@ -97,18 +100,45 @@ def test_a_rule_is_one_flow_and_a_rule_about_a_new_group_brings_its_members() ->
     compiler = ReadableCompiler(apps())
     compiler.apply(cloud(10, 20, 5))
     switch = Switch(compiler, "hv1")
-    web = compiler.store.fact(Key("security_group", "web"))
-    assert isinstance(web, SecurityGroup)
-    https = replace(web, rules=(*web.rules, SecurityRule(True, 4, 6, 443, 443)))
-    compiler.apply([(Key("security_group", "web"), https)])
+
+    def of_web(name: str, fact: SecurityRule) -> tuple[Key, Fact]:
+        return Key("security_rule", name), replace(fact, group_id="web")
+
+    compiler.apply([of_web("one", rule(True, 4, 6, 443, 443))])
     delta = switch.step().delta
     assert ([flow.table for flow in delta.add], delta.remove) == ([Table.RULES], ())
-    compiler.apply([(Key("security_group", "web"), replace(web, rules=(SecurityRule(True, 4, remote="web"),)))])
-    compiler.apply(facts(compiler, port21=("web", "peers")))
+    # Two rules that overlap share what they have in common, and each may go alone.
+    compiler.apply([of_web("two", rule(True, 4, 6, 442, 443)), of_web("three", rule(True, 4, 6, 442, 444))])
+    delta = switch.step().delta
+    assert [flow.table for flow in delta.add] == [Table.RULES] * 2
+    compiler.apply([(Key("security_rule", "two"), None)])
+    assert not switch.step().delta
+    compiler.apply([of_web("two", rule(True, 4, remote="web"))])
     delta = switch.step().delta
     assert sum(flow.table == Table.MEMBERS for flow in delta.add) == 5, "those of web"
     compiler.apply([(Key("security_group", "peers"), None)])
     assert not compiler.faults
+
+
+class Counting(SecurityGroups):
+    """The real app, counting what it is asked to compile."""
+
+    def __init__(self) -> None:
+        self.compiled: list[Scope] = []
+
+    def compile(self, view: View, scope: Scope) -> Program:
+        self.compiled.append(scope)
+        return super().compile(view, scope)
+
+
+def test_one_rule_more_compiles_itself_alone_however_many_there_are() -> None:
+    app = Counting()
+    compiler = ReadableCompiler([app])
+    compiler.apply(cloud(200, 1, 5))
+    Replica(compiler, "hv1").desired()
+    app.compiled.clear()
+    compiler.apply([(Key("security_rule", "one"), replace(rule(True, 4, 6, 443, 443), group_id="web"))])
+    assert [scope.kind for scope in app.compiled] == ["rule"]
 
 
 def test_a_zone_is_flushed_when_it_gets_another_port_and_not_otherwise() -> None:
@@ -139,7 +169,7 @@ def test_a_zone_is_flushed_when_it_gets_another_port_and_not_otherwise() -> None
 def test_more_look_ups_than_open_vswitch_does_are_refused_loudly() -> None:
     compiler = ReadableCompiler(apps())
     compiler.apply(cloud(2, 1, 1))
-    rules = tuple(SecurityRule(True, 4, remote=f"group{number}") for number in range(2000))
+    rules = [rule(True, 4, remote=f"group{number}") for number in range(2000)]
     compiler.apply(group("web", 4001, *rules))
     assert [scope.id for scope in compiler.faults if scope.host] == []
     compiler.group(next(group for group in compiler.known() if group.kind == "host" and group.id == "hv1"))
