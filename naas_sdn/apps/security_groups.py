@@ -45,8 +45,9 @@ class Side(NamedTuple):
     wrong: Reason
 
 
-DISCOVERY = (130, 131, 132, 133, 134, 135, 136, 143)
-"""ICMPv6 that finds neighbours, routers and listeners (RFC 4861, RFC 3810): no connection, and always allowed."""
+DISCOVERY = {**dict.fromkeys((130, 131, 132, 143), 1), **dict.fromkeys((133, 134, 135, 136), 255)}
+"""ICMPv6 that finds listeners, routers and neighbours: no connection, and always allowed. With the hop limit that it
+must have (RFC 3810 section 5, RFC 4861 section 6.1), and nothing has that was routed."""
 
 RESUBMITS = 4000
 """Look-ups for one packet, below the 4096 after which Open vSwitch drops it without a word."""
@@ -176,8 +177,9 @@ def _side(side: Side) -> Iterator[Flow]:
                    (SetField(ZONE, inbound, Verdict.INBOUND), Resubmit(Table.GROUPS)), side.commit)
     yield Flow(side.rules, 100, match({ZONE: bare}),
                (SetField(ZONE, side.own, Verdict.INBOUND), Resubmit(Table.GROUPS)), side.commit)
-    for kind in DISCOVERY:
-        yield Flow(side.track, 120, match(eth_type=ETHER[6], nw_proto=ICMPV6, icmpv6_type=kind), goto=beyond)
+    for kind, hops in DISCOVERY.items():
+        discovery = match(eth_type=ETHER[6], nw_proto=ICMPV6, icmpv6_type=kind, nw_ttl=hops)
+        yield Flow(side.track, 120, discovery, goto=beyond)
     for eth_type in ETHER.values():
         yield Flow(side.track, 110, match({ZONE: bare}, eth_type=eth_type), goto=side.rules)
         yield Flow(side.track, 100, match(eth_type=eth_type), (Track(ZONE, side.rules),))
