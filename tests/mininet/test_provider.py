@@ -44,6 +44,8 @@ class Public:
         self.subnet = lab.operator.post("subnets", {
             "network_id": self.network["id"], "ip_version": 4, "cidr": "203.0.113.0/24", "gateway_ip": ROUTER,
             "allocation_pools": [{"start": "203.0.113.10", "end": "203.0.113.99"}]})
+        for tenant in TENANTS:
+            lab.tenant(tenant).admit("203.0.113.0/24")
         first, second = lab.hypervisors
         self.alice, self.near, self.far = (
             lab.vm(name, lab.tenant(tenant).post("ports", {"network_id": self.network["id"]}), hypervisor)
@@ -60,6 +62,7 @@ class Vlan:
         assert self.network["provider:segmentation_id"] == vlan
         lab.operator.post("subnets", {"network_id": self.network["id"], "ip_version": 4, "cidr": f"10.{vlan}.0.0/24",
                                        "allocation_pools": [{"start": f"10.{vlan}.0.10", "end": f"10.{vlan}.0.99"}]})
+        lab.operator.admit(f"10.{vlan}.0.0/24")
         self.first, self.second = (lab.vm_on(f"v{vlan}{number}", self.network, hypervisor)[0]
                                    for number, hypervisor in enumerate(lab.hypervisors))
 
