@@ -30,7 +30,7 @@ _TEXT: dict[str, Callable[[int], str]] = {
     "in_port": str, "metadata": hex, "tun_id": hex, "tun_src": _ipv4, "tun_dst": _ipv4,
     "eth_src": _mac, "eth_dst": _mac, "eth_type": "0x{:04x}".format, "vlan_vid": "0x{:04x}".format,
     "ip_src": _ipv4, "ip_dst": _ipv4, "ipv6_src": _ipv6, "ipv6_dst": _ipv6,
-    "nw_proto": str, "ip_dscp": str, "nw_ttl": str,
+    "ip_dscp": str, "nw_ttl": str, "nw_proto": str,
     "icmp_type": str, "icmp_code": str, "icmpv6_type": str, "icmpv6_code": str,
     "nd_target": _ipv6, "nd_sll": _mac, "nd_tll": _mac, "nd_reserved": hex, "nd_options_type": str,
     "udp_src": str, "udp_dst": str, "tcp_src": str, "tcp_dst": str, "sctp_src": str, "sctp_dst": str,
