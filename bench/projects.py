@@ -29,6 +29,7 @@ from naas_sdn.db.rows import (
 )
 from naas_sdn.db.security_group_rows import PortSecurityGroupRow, SecurityGroupRow, SecurityGroupRuleRow
 from naas_sdn.db.segment_rows import SegmentRow
+from naas_sdn.service import rule_content
 
 HYPERVISORS = 100
 CIDR = IPv4Network("10.0.0.0/16")
@@ -105,11 +106,12 @@ class Projects:
                          "gateway_ip": str(CIDR[1]), "dns_nameservers": [], "host_routes": [], "key": self._next(),
                          "allocation_pools": [{"start": str(CIDR[2]), "end": str(CIDR[-2])}], **owned}
                         for network in networks],
-            SecurityGroupRow: [{"id": group, "name": "default", "default_of": project, **owned}],
+            SecurityGroupRow: [{"id": group, "name": "default", "default_of": project, "key": self._next(), **owned}],
             SecurityGroupRuleRow: [{
-                "id": new_id(), "security_group_id": group, "direction": direction, "ethertype": ethertype,
-                "remote_group_id": group if direction == "ingress" else None, "content": f"{direction} {ethertype}",
-                **owned} for direction in ("ingress", "egress") for ethertype in ("IPv4", "IPv6")],
+                "id": new_id(), "security_group_id": group, **owned, **rule_content.settled({
+                    "direction": direction, "ethertype": ethertype,
+                    "remote_group_id": group if direction == "ingress" else None})}
+                for direction in ("ingress", "egress") for ethertype in ("IPv4", "IPv6")],
         }
 
     def _some(self, numbers: range, each: int, when: dict[str, object]) -> Rows:
