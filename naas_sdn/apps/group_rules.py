@@ -27,6 +27,7 @@ PORTS = {6: "tcp_dst", 17: "udp_dst", 132: "sctp_dst"}
 WITH_PORTS = frozenset((*PORTS, 33, 136))
 """Conntrack has ports of DCCP and UDP-Lite too."""
 
+
 class Block(NamedTuple):
     """What one flow of a rule allows: one block of its ports, as a mask matches them. None: any.
 
