@@ -61,6 +61,7 @@ class Engine:
         self._answers: dict[int, App] = {reason: app for app in self._apps for reason in app.reasons}
         self._sessions: dict[str, Session] = {}
         self._full_syncs = runtime.Semaphore(FULL_SYNCS)
+        self._moves = runtime.Semaphore(1)
         self._told: dict[Scope, str] = {}
         self._requests: Mapping[Key, tuple[str, ...]] = {}
         self._auto_register = auto_register
@@ -76,16 +77,17 @@ class Engine:
     def apply(self, changes: Iterable[tuple[Key, Fact | None]]) -> None:
         """Take in what changed, compile, and wake the hypervisors concerned."""
         changes = list(changes)
+        # A plug that changes no flow still waits for its acknowledgement; its own hypervisor is the first to look.
+        plugged = {fact.host for key, new in changes for fact in (new, self.compiler.store.fact(key))
+                   if isinstance(fact, Attachment)}
         concerned = self.compiler.apply(changes)
         for key, fact in changes:
             if key.kind == "hypervisor":
                 self._readmit(key.id, fact)
-            if isinstance(fact, Attachment):
-                # A plug that changes no flow still waits for its acknowledgement.
-                concerned.add(fact.host)
         requests = [request for key, _ in changes for request in self._requests.get(key, ())]
-        for host in concerned & self._sessions.keys():
-            self._sessions[host].wake(requests)
+        for host in (*plugged, *(concerned - plugged)):
+            if host in self._sessions:
+                self._sessions[host].wake(requests)
         self._tell_faults()
 
     # Switches, from the south
@@ -123,7 +125,8 @@ class Engine:
         if old is not None:
             old.close()
         session = Session(switch, links, self._reports, self.compiler, adopt=self._adopt,
-                          tell_faults=self._tell_faults, full_syncs=self._full_syncs, log=self.audit_log)
+                          tell_faults=self._tell_faults, full_syncs=self._full_syncs, moves=self._moves,
+                          log=self.audit_log)
         self._sessions[switch.host] = session
         session.wake()
 

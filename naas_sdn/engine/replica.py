@@ -69,6 +69,11 @@ class Replica:
         self._moved = True
         compiler.subscribers.join(self)
 
+    @property
+    def moved(self) -> bool:
+        """What it subscribes to has yet to be looked at again: in large clouds, the dearest of what it does."""
+        return self._moved
+
     def groups(self) -> set[Group]:
         """What this switch subscribes to."""
         if self._moved:

@@ -61,10 +61,11 @@ class Session:
 
     def __init__(self, switch: Switch, links: dict[str, int], reports: Reports, compiler: Compiler, *,
                  adopt: Callable[[dict[Key, Link | None]], None], tell_faults: Callable[[], None],
-                 full_syncs: runtime.Semaphore, log: AuditLog) -> None:
+                 full_syncs: runtime.Semaphore, moves: runtime.Semaphore, log: AuditLog) -> None:
         """`adopt` takes Link facts into the model and wakes whom they concern; `tell_faults` shows the compiler's.
 
-        `full_syncs` bounds how many switches are compared and filled whole at once.
+        `full_syncs` bounds how many switches are compared and filled whole at once, `moves` how many ask what they
+        subscribe to before others get a turn.
         """
         self.switch = switch
         self._links = links
@@ -73,6 +74,7 @@ class Session:
         self._adopt = adopt
         self._tell_faults = tell_faults
         self._full_syncs = full_syncs
+        self._moves = moves
         self.registered = compiler.store.fact(Key("hypervisor", switch.host))
         """What it was admitted as."""
         self._replica = Replica(compiler, switch.host)
@@ -211,6 +213,11 @@ class Session:
 
     def _compile(self) -> None:
         """What is subscribed to and nobody has asked for before; others run in between."""
+        if self._replica.moved:
+            # A router whose networks become wide moves all its hypervisors: a port's wiring must not wait for them all.
+            with self._moves:
+                self._replica.groups()
+                runtime.sleep()
         for group in self._replica.groups():
             while not self._compiler.advance(group):
                 runtime.sleep()
