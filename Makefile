@@ -5,7 +5,10 @@ export PATH := $(CURDIR)/$(BIN):/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin:$(
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTEST_ADDOPTS MAKEFLAGS
 
-.PHONY: help install root lint test test-all bench fuzz demo run clean
+# Tests in so many parts, two at a time: each waits for switches and databases half of its time.
+PARTS := 1 2 3 4 5 6
+
+.PHONY: help install root lint test test-all bench fuzz demo run clean $(PARTS:%=part-%)
 
 help:           ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,8 +27,11 @@ lint: install   ## ruff and mypy
 	$(BIN)/mypy
 
 test: lint      ## lint, then every test that is not slow
-	$(BIN)/python -m pytest -m "not slow"
+	@$(MAKE) --no-print-directory -k -j2 --output-sync=target $(PARTS:%=part-%)
 	$(BIN)/python -m pytest -m "not slow" tests/mininet
+
+$(PARTS:%=part-%): part-%:
+	$(BIN)/python -m pytest -m "not slow" --splits $(words $(PARTS)) --group $*
 
 test-all: lint  ## all tests, the slow ones too
 	$(BIN)/python -m pytest
