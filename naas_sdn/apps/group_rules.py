@@ -79,9 +79,10 @@ def blocks(rule: SecurityRule) -> Iterator[Block]:
 def port_in(keys: Iterable[int], zone: int) -> Flow:
     """One look-up a group by rules that are about nobody in particular, then by the others. `keys`: the groups'."""
     ordered = sorted(keys)
-    return Flow(Table.GROUPS, 100, match({ZONE: (zone, 0xFFFF)}), tuple(
+    # REMOTE holds a part of HOP6 of a packet that was routed.
+    return Flow(Table.GROUPS, 100, match({ZONE: (zone, 0xFFFF)}), (SetField(REMOTE, 0), *(
         action for table in (Table.RULES, Table.REMOTES) for key in ordered
-        for action in (SetField(SG, key), Resubmit(table))))
+        for action in (SetField(SG, key), Resubmit(table)))))
 
 
 def about(key: int, remotes: Iterable[int], *, ingress: bool) -> Flow:
