@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Obedient:
             self._flows.pop(name, None)
         self._meters.update((meter.number, meter) for meter in delta.meters)
 
-    def send(self, port: int, frame: bytes) -> None:
+    def send(self, ports: Sequence[int], frame: bytes) -> None:
         self.counted["sent"] += 1
 
     def resume(self, port: int, table: int, punt: Punt) -> None:
@@ -73,6 +73,7 @@ def facts() -> topologies.Facts:
     yield from topologies.routed()
     yield from topologies.vm(12, 1, 1)
     yield from topologies.vm(13, 1, 2)
+    yield from topologies.subnet6(61, 1)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ DRAIN = 256
 SENDER = wire.Station(mac(11), int(ip(1, 11)))
 GATEWAY = wire.Station(0xFA163F000029, int(ip(1, 1)))
 EVERYBODY = wire.Station(wire.BROADCAST_MAC, wire.BROADCAST_IP)
+HEAD6 = wire.ETHERNET + 40
 DHCP_HEAD = wire.ETHERNET + 20 + 8
 OPTIONS = Elements(DHCP_HEAD + 240, 1, 1, 2)
 V6_OPTIONS = Elements(wire.ETHERNET + 40 + 8 + 4, 2, 2, 4)
@@ -113,6 +114,8 @@ def _ipv6(protocol: int, body: bytes) -> bytes:
 
 def _mended(chance: Random, frame: bytes) -> bytes:
     """Mostly with the lengths and checksums of one that gets past them."""
+    if frame[12:14] == b"\x86\xdd" and len(frame) >= HEAD6 + 4 and chance.random() >= 0.1:
+        return _mended6(frame)
     if frame[12:14] != b"\x08\0" or len(frame) < wire.ETHERNET + 20 or chance.random() < 0.1:
         return frame
     packet = bytearray(frame[wire.ETHERNET:])
@@ -124,6 +127,17 @@ def _mended(chance: Random, frame: bytes) -> bytes:
         if packet[9] == wire.UDP and len(packet) >= header + 8:
             packet[header + 4:header + 8] = (len(packet) - header & 0xFFFF).to_bytes(2) + b"\0\0"
     return frame[:wire.ETHERNET] + bytes(packet)
+
+
+def _mended6(frame: bytes) -> bytes:
+    body = bytearray(frame[HEAD6:])
+    size = len(body).to_bytes(4)
+    at = {58: 2, wire.UDP: 6}.get(frame[wire.ETHERNET + 6])
+    if at is not None and len(body) >= at + 2:
+        body[at:at + 2] = b"\0\0"
+        pseudo = frame[HEAD6 - 32:HEAD6] + size + frame[wire.ETHERNET + 6].to_bytes(4)
+        body[at:at + 2] = wire.checksum(pseudo + bytes(body)).to_bytes(2)
+    return frame[:wire.ETHERNET + 4] + size[2:] + frame[wire.ETHERNET + 6:HEAD6] + bytes(body)
 
 
 def maker(known: list[Seed], reasons: tuple[int, ...]) -> Callable[[Random], bytes]:
@@ -161,4 +175,5 @@ MISSES = (Reason.UNKNOWN_MAC, Reason.UNKNOWN_ARP, Reason.UNKNOWN_HOP)
 KINDS = (Kind("DHCPv4", maker(dhcp(), (Reason.DHCP,)), engine, 2000, guided=True),
          Kind("ARP", maker(arp(), (Reason.UNKNOWN_ARP,)), engine, 500),
          Kind("IPv4, IGMP", maker(ipv4(), (Reason.TTL_EXCEEDED, *MISSES)), engine, 1000, guided=True),
-         Kind("ND, MLD, DHCPv6", maker(ipv6(), (Reason.DHCP, Reason.TTL_EXCEEDED, *MISSES)), engine, 1000))
+         Kind("ND, MLD, DHCPv6", maker(ipv6(), (Reason.ROUTER_SOLICITATION, Reason.DHCP, Reason.TTL_EXCEEDED, *MISSES)),
+              engine, 1000))

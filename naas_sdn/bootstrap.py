@@ -61,7 +61,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
                     options.audit_share)
     threads += [runtime.spawn(patrol.check), runtime.spawn(patrol.audit), runtime.spawn(Desk(database, engine).run)]
     threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent),
-                runtime.spawn(engine.shed_idle, conf.openflow.wide_idle)]
+                runtime.spawn(engine.shed_idle, conf.openflow.wide_idle), runtime.spawn(engine.announce)]
     if conf.nova.events:
         threads.append(runtime.spawn(nova.Announcer(database, nova.poster(conf), conf.nova.interval).run))
     LOG.info("REST on %s port %d, OpenFlow on %s port %d", conf.api.host, api.getsockname()[1], conf.openflow.host,

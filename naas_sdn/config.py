@@ -84,7 +84,10 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
                     help="MTUs of physical networks, as NAME:MTU; others have underlay_mtu."),
         cfg.IntOpt("underlay_mtu", default=1500, min=576, help="MTU of the network between the hypervisors."),
         cfg.IntOpt("dhcp_lease", default=86400, min=60, help="DHCP lease time in seconds."),
-        cfg.StrOpt("dns_domain", default="cloud.internal", help="Domain name handed out by DHCP."),
+        cfg.StrOpt("dns_domain", default="cloud.internal",
+                   help="Domain name handed out by DHCP and router advertisements."),
+        cfg.FloatOpt("ra_interval", default=200.0, min=4, max=600,
+                     help="Most seconds between two router advertisements of a gateway that nobody asked for."),
     ],
     "statistics": [
         cfg.FloatOpt("interval", default=5.0, min=0.2, help="Seconds between reading the flow counters."),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from naas_sdn.apps.dhcp_wire import BARE, Message, Option, Type, encoded
 from naas_sdn.errors import ConfigurationError
-from naas_sdn.model.dhcp import HOST_NAME, NEXT_SERVER
+from naas_sdn.model.dhcp import HOST_NAME, NEXT_SERVER, require_domain
 from naas_sdn.model.ip import Ip, Prefix
 from naas_sdn.model.values import Network, Port, Subnet
 
@@ -40,8 +40,7 @@ class Terms:
     def __post_init__(self) -> None:
         if not 60 <= self.lease < 0xFFFFFFFF:
             raise ConfigurationError(f"DHCP lease of {self.lease} s: it must be 60 to 4294967294 s.")
-        if self.domain and not HOST_NAME.match(self.domain):
-            raise ConfigurationError(f"DHCP domain {self.domain!r} is not a domain name (RFC 1123).")
+        require_domain(self.domain)
 
 
 class Service(NamedTuple):

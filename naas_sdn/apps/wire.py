@@ -51,7 +51,7 @@ class Ipv4(NamedTuple):
 
 
 class Station(NamedTuple):
-    """One end of a frame: a MAC and an IPv4 address."""
+    """One end of a frame: a MAC and an IP address."""
 
     mac: int
     ip: int

@@ -19,6 +19,10 @@ _EXTENSIONS = frozenset((0, 43, 60))
 """Hop-by-hop options, routing, destination options (RFC 8200 section 4): length in units of 8 octets but the first."""
 _FRAGMENT = 44
 _SOLICITATION = 135
+_ROUTER_SOLICITATION, _SOURCE_LINK_LAYER = 133, 1
+
+NEIGHBOURLY = 255
+"""The hop limit of what comes from the link itself, and of nothing that was forwarded (RFC 4861 section 3.1)."""
 
 
 class Ipv6(NamedTuple):
@@ -33,6 +37,7 @@ class Ipv6(NamedTuple):
     eth_src: int
     src: int
     dst: int
+    hop_limit: int
     protocol: int | None
     complete: bool
     packet: bytes
@@ -43,13 +48,14 @@ def parse_ipv6(frame: bytes) -> Ipv6 | None:
     """The IPv6 packet in an untagged frame; None if there is none."""
     if len(frame) < ETHERNET + _HEADER:
         return None
-    dst_high, dst_low, src_high, src_low, ethertype, first, length, following, _, src, dst = _HEADERS.unpack_from(frame)
+    (dst_high, dst_low, src_high, src_low, ethertype, first, length, following, hops, src,
+     dst) = _HEADERS.unpack_from(frame)
     if ethertype != _IPV6 or first >> 28 != 6:
         return None
     packet = frame[ETHERNET:ETHERNET + _HEADER + length]
     protocol, payload = _upper(following, packet[_HEADER:])
-    return Ipv6(dst_high << 32 | dst_low, src_high << 32 | src_low, int.from_bytes(src), int.from_bytes(dst), protocol,
-                len(packet) == _HEADER + length, packet, payload)
+    return Ipv6(dst_high << 32 | dst_low, src_high << 32 | src_low, int.from_bytes(src), int.from_bytes(dst), hops,
+                protocol, len(packet) == _HEADER + length, packet, payload)
 
 
 def _upper(following: int, rest: bytes) -> tuple[int | None, bytes]:
@@ -72,10 +78,31 @@ def solicited(frame: bytes) -> int | None:
     return int.from_bytes(packet.payload[8:24])
 
 
-def build_icmpv6(source: Station, target: Station, message: bytes) -> bytes:
+def router_solicitation(frame: bytes) -> Station | None:
+    """Who asks for routers; address 0 of one that has none yet. None for what RFC 4861 section 6.1.1 refuses."""
+    packet = parse_ipv6(frame)
+    if (packet is None or not packet.complete or packet.protocol != ICMPV6 or packet.hop_limit != NEIGHBOURLY
+            or len(packet.payload) < 8 or packet.payload[:2] != bytes((_ROUTER_SOLICITATION, 0))
+            or _checksum(packet.src, packet.dst, ICMPV6, packet.payload)):
+        return None
+    at, message = 8, packet.payload
+    while at < len(message):
+        size = 8 * message[at + 1] if at + 1 < len(message) else 0
+        if not size or at + size > len(message) or (message[at] == _SOURCE_LINK_LAYER and not packet.src):
+            return None
+        at += size
+    return Station(packet.eth_src, packet.src)
+
+
+def _checksum(source: int, target: int, protocol: int, message: bytes) -> int:
+    """With the pseudo-header (RFC 8200 section 8.1)."""
+    return checksum(source.to_bytes(16) + target.to_bytes(16) + len(message).to_bytes(4) + protocol.to_bytes(4)
+                    + message)
+
+
+def build_icmpv6(source: Station, target: Station, message: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
     """A frame with an ICMPv6 message, whose checksum field is 0 and is filled in (RFC 4443 section 2.3)."""
-    addresses = source.ip.to_bytes(16) + target.ip.to_bytes(16)
-    check = checksum(addresses + len(message).to_bytes(4) + ICMPV6.to_bytes(4) + message)
+    check = _checksum(source.ip, target.ip, ICMPV6, message)
     return _HEADERS.pack(target.mac >> 32, target.mac & 0xFFFFFFFF, source.mac >> 32, source.mac & 0xFFFFFFFF, _IPV6,
-                         6 << 28, len(message), ICMPV6, _HOP_LIMIT, source.ip.to_bytes(16), target.ip.to_bytes(16),
+                         6 << 28, len(message), ICMPV6, hop_limit, source.ip.to_bytes(16), target.ip.to_bytes(16),
                          ) + message[:2] + check.to_bytes(2) + message[4:]

@@ -20,7 +20,7 @@ from naas_sdn.engine.subscribers import Subscribers
 from naas_sdn.model.store import Key, Store, View
 from naas_sdn.model.values import Fact
 from naas_sdn.pipeline.flow import Flow, SetField
-from naas_sdn.pipeline.program import Compiled, Encode, Meter, Name
+from naas_sdn.pipeline.program import Announcement, Compiled, Encode, Meter, Name, Program
 from naas_sdn.pipeline.tables import DROPS, REASON, RETURNS, Table, next_table
 
 LOG = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Compiler:
         """Who has read a key, and the one copy of it that is kept. Most have few readers, which a tuple holds best."""
         self._places = Places()
         self.groups[FABRIC] = GroupPrograms()
-        self.groups[FABRIC].replace(MISSES, Compiled.of(misses(), (), encode))
+        self.groups[FABRIC].replace(MISSES, Compiled.of(Program(tuple(misses())), encode))
 
     def known(self) -> set[Group]:
         """The Groups in which there is something, asked for or not."""
@@ -229,13 +229,13 @@ class Compiler:
             view = View(self.store, scope.host)
             old = self.groups[self._placed[scope]].programs.get(scope)
             try:
-                flows, meters, zones = self._compile(view, scope)
+                compiled = self._compile(view, scope)
             except Exception as error:  # an app's bug must stay that app's, and that scope's
                 self.faults[scope] = str(error) or type(error).__name__
                 LOG.exception("scope %s keeps its last program", scope)
             else:
                 self.faults.pop(scope, None)
-                program = Compiled.of(flows, meters, self._encode, zones)
+                program = Compiled.of(compiled, self._encode)
                 if program != old:
                     # All make room before any claims: two ports may have swapped addresses.
                     fresh[scope] = (program, old)
@@ -259,16 +259,17 @@ class Compiler:
     def texts(self, scope: Scope) -> dict[Name, str]:
         """The scope's flows, compiled anew, as ovs-ofctl(8) has them; none when it does not compile."""
         try:
-            flows = list(misses()) if scope == MISSES else self._compile(View(self.store, scope.host), scope)[0]
+            flows = tuple(misses()) if scope == MISSES else self._compile(View(self.store, scope.host), scope).flows
         except Exception:  # an app's bug, which `faults` tells of
             LOG.exception("scope %s cannot be shown", scope)
             return {}
-        return {name: str(flow) for flow in flows for name in Compiled.of((flow,), (), self._encode).names()}
+        return {name: str(flow) for flow in flows for name in Compiled.of(Program((flow,)), self._encode).names()}
 
-    def _compile(self, view: View, scope: Scope) -> tuple[list[Flow], list[Meter], list[int]]:
+    def _compile(self, view: View, scope: Scope) -> Program:
         flows: list[Flow] = []
         meters: list[Meter] = []
         zones: list[int] = []
+        announcements: list[Announcement] = []
         for app in self._apps:
             if scope.kind not in app.kinds:
                 continue
@@ -279,6 +280,7 @@ class Compiler:
             flows += program.flows
             meters += program.meters
             zones += program.zones
+            announcements += program.announcements
         if len({flow.place for flow in flows}) != len(flows):
             raise ValueError(f"{scope} has two flows with one table, priority and match")
-        return flows, meters, zones
+        return Program(tuple(flows), tuple(meters), tuple(zones), tuple(announcements))

@@ -1,7 +1,7 @@
 """The seam between the engine and the switches: what each may ask of the other."""
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -95,8 +95,8 @@ class Switch(Protocol):
     def push(self, delta: Delta) -> None:
         """Apply all of `delta` and return when the switch has said so. Raises Refused."""
 
-    def send(self, port: int, frame: bytes) -> None:
-        """Send a frame out of a port; lost, and counted, when the switch does not keep up."""
+    def send(self, ports: Sequence[int], frame: bytes) -> None:
+        """Send a frame out of each of these ports; lost, and counted, when the switch does not keep up."""
 
     def resume(self, port: int, table: int, punt: Punt) -> None:
         """Put a punted packet back into `table`, as if it had just come by `port`; lost likewise."""

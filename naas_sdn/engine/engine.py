@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -157,7 +158,7 @@ class Engine:
             self._fetch(view, port, reason, punt, link.number)
         elif link is not None and app is not None:
             for frame in app.packet_in(view, PacketIn(switch.host, port.id, reason, punt.data)):
-                switch.send(link.number, frame)
+                switch.send((link.number,), frame)
 
     def _fetch(self, view: View, port: Port, reason: Reason, punt: Punt, number: int) -> None:
         """The sender's hypervisor and the receiver's get to know of each other's port; then the packet goes on."""
@@ -192,6 +193,14 @@ class Engine:
             runtime.sleep(interval)
             for session in list(self._sessions.values()):
                 session.shed()
+
+    def announce(self) -> None:
+        """Send what is announced to machines by the clock, to a second."""
+        while True:
+            runtime.sleep(1.0)
+            now = time.monotonic()
+            for session in list(self._sessions.values()):
+                session.announce(now)
 
     def sessions(self) -> dict[str, Session]:
         """The loops of the connected switches, by hypervisor."""

@@ -17,6 +17,7 @@ from naas_sdn import runtime
 from naas_sdn.apps.contract import Scope
 from naas_sdn.db import status
 from naas_sdn.db.session import Session as Transaction
+from naas_sdn.engine.announcer import Announcements
 from naas_sdn.engine.audit import AuditLog, Cause, subject
 from naas_sdn.engine.compiler import Compiler
 from naas_sdn.engine.contract import Disconnected, Punt, Refused, Switch
@@ -86,6 +87,7 @@ class Session:
         self._missed: list[tuple[int, Table, Punt]] = []
         self._shed = False
         self._log = log
+        self._announcements = Announcements()
         self._doubts = Doubts()
         self._known = False
         self._stirred = True
@@ -233,7 +235,7 @@ class Session:
                 with self._full_syncs:
                     self._look()
             plan = self._replica.plan() if self._replica.synced else None
-        self._replica.acknowledge(plan)
+        self._acknowledge(plan)
 
     def _push(self, plan: Plan) -> bool:
         """Whether the switch has taken it; else whoever is guilty is in quarantine."""
@@ -242,9 +244,32 @@ class Session:
         except Refused as refused:
             self._quarantine(plan, refused)
             return False
-        self._replica.acknowledge(plan)
+        self._acknowledge(plan)
         self._trace(plan.delta)
         return True
+
+    def _acknowledge(self, plan: Plan) -> None:
+        self._replica.acknowledge(plan)
+        for announcement in self._announcements.follow(plan.changes, time.monotonic(), whole=plan.holds is not None):
+            self._announce(announcement.network_id, announcement.farewell)
+
+    def announce(self, now: float) -> None:
+        """Send what is due at this moment of the monotonic clock."""
+        for announcement in self._announcements.due(now):
+            self._announce(announcement.network_id, announcement.frame)
+
+    def _announce(self, network_id: str, frame: bytes) -> None:
+        """To every machine of the network here."""
+        view = View(self._compiler.store, self.host)
+        links = []
+        for port_id in sorted(self._compiler.store.elements(Key("attachments of network on host",
+                                                                (network_id, self.host)))):
+            port, attachment = view.port(port_id), view.attachment(port_id)
+            link = view.link(self.host, attachment.interface) if attachment is not None else None
+            if port is not None and port.admin_up and link is not None:
+                links.append(link.number)
+        if links:
+            self.switch.send(links, frame)
 
     def _trace(self, delta: Delta) -> None:
         if self._requests and TRACE.isEnabledFor(logging.DEBUG):

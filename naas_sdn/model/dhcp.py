@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import AddressValueError, IPv4Address
 
+from naas_sdn.errors import ConfigurationError
+
 SERVER_IP_ADDRESS = "server-ip-address"
 """No option, but the header's field `siaddr`: where the next server of a boot is."""
 
@@ -14,6 +16,12 @@ NEXT_SERVER = 0
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
 """RFC 1123 section 2.1. Clients pass names to shell scripts, so no other text is told as one."""
+
+def require_domain(name: str) -> None:
+    """Raises ConfigurationError unless it is empty, for none, or a domain name."""
+    if name and not HOST_NAME.match(name):
+        raise ConfigurationError(f"Domain {name!r} to hand out is not a domain name (RFC 1123).")
+
 
 _TEXT = re.compile(r"[\x20-\x7e]{1,255}\Z")
 _BYTES = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2})+\Z")

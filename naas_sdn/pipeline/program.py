@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, NamedTuple
@@ -48,12 +48,28 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """A frame for all machines of a network on each of its hypervisors: when it is new, then by the engine's clock.
+
+    `name` tells it from others of its network, `interval` is the most seconds between two. `farewell` is sent once when
+    there is no announcement of that name any more.
+    """
+
+    network_id: str
+    name: str
+    interval: float
+    frame: bytes
+    farewell: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """The flows and meters of one scope, and the zones of conntrack that are its alone."""
+    """The flows and meters of one scope, the zones of conntrack that are its alone, and what is announced."""
 
     flows: tuple[Flow, ...] = ()
     meters: tuple[Meter, ...] = ()
     zones: tuple[int, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
 
 
 Encode = Callable[[Flow], bytes]
@@ -83,10 +99,11 @@ class Compiled:
     wire: bytes = b""
     meters: tuple[Meter, ...] = ()
     zones: tuple[int, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
 
     @classmethod
-    def of(cls, flows: Iterable[Flow], meters: Iterable[Meter], encode: Encode, zones: Iterable[int] = ()) -> Compiled:
-        return cls(b"".join(map(encode, flows)), tuple(meters), tuple(zones))
+    def of(cls, program: Program, encode: Encode) -> Compiled:
+        return cls(b"".join(map(encode, program.flows)), program.meters, program.zones, program.announcements)
 
     def flow_mods(self) -> Iterator[FlowMod]:
         offset, wire = 0, self.wire

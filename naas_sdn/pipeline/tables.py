@@ -17,6 +17,7 @@ class Table(IntEnum):
     UPLINK = 8        # from a physical network: not with the MAC of a machine that is here
     GUARD = 10        # MAC, IP, ARP sender and what ND tells are the port's own
     SERVICES = 20     # DHCP -> controller
+    ROUTERS = 22      # router solicitations -> controller
     ARP = 25          # ARP requests -> answered
     FROM_PORT = 31    # IN -> ZONE of a port whose traffic security groups filter
     FROM_CT = 32      # IP: the connection -> its state, in the port's zone
@@ -87,6 +88,7 @@ class Reason(IntEnum):
     UNKNOWN_ARP = 35        # the same, by ARP
     UNKNOWN_HOP = 36        # the same, as a next hop
     UNKNOWN_ND = 37         # the same, by neighbour discovery
+    ROUTER_SOLICITATION = 38
 
 
 class Flag(IntFlag):

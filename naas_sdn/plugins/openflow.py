@@ -19,6 +19,7 @@ from naas_sdn.apps.dhcp_responder import DhcpResponder
 from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
+from naas_sdn.apps.router_advertisements import Advised, RouterAdvertisements
 from naas_sdn.apps.security import Security
 from naas_sdn.apps.security_groups import SecurityGroups
 from naas_sdn.config import tunnel_mtu
@@ -103,7 +104,8 @@ class OpenFlowL3(OpenFlow, L3Plugin):
     wants = frozenset(("subnet", "router", "route"))
 
     def apps(self) -> list[App]:
-        return [L3Router(), Answers(self._conf.openflow.answer_rate)]
+        advised = Advised(self._conf.network.dns_domain, self._conf.network.ra_interval)
+        return [L3Router(), Answers(self._conf.openflow.answer_rate), RouterAdvertisements(advised)]
 
     def check(self, session: Session, change: Change) -> None:
         routed = {"create route": ("source_subnet_id", "destination_subnet_id"), "update router": ("subnet_id",)}

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from naas_sdn import runtime
@@ -86,11 +86,11 @@ class OpenFlowSwitch:
         if delta.drop_meters or delta.flush:
             self._connection.ask(codec.barrier())
 
-    def send(self, port: int, frame: bytes) -> None:
+    def send(self, ports: Sequence[int], frame: bytes) -> None:
         if self._connection.busy:
             self._connection.lost += 1
         else:
-            self._connection.post(codec.packet_out((Output(port),), frame))
+            self._connection.post(codec.packet_out(tuple(map(Output, ports)), frame))
 
     def resume(self, port: int, table: int, punt: Punt) -> None:
         if self._connection.busy:

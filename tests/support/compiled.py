@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from naas_sdn.apps.contract import App
 from naas_sdn.engine.compiler import WIDEST, Compiler
 from naas_sdn.pipeline.flow import Flow
-from naas_sdn.pipeline.program import Compiled, FlowMod
+from naas_sdn.pipeline.program import Compiled, FlowMod, Program
 from naas_sdn.southbound import codec
 
 
 def flow_mod(flow: Flow) -> FlowMod:
-    [made] = Compiled.of((flow,), (), codec.add_flow).flow_mods()
+    [made] = Compiled.of(Program((flow,)), codec.add_flow).flow_mods()
     return made
 
 

@@ -14,6 +14,7 @@ from naas_sdn.apps.dhcp_responder import DhcpResponder
 from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
 from naas_sdn.apps.qos import Qos
+from naas_sdn.apps.router_advertisements import Advised, RouterAdvertisements
 from naas_sdn.apps.security import Security
 from naas_sdn.apps.security_groups import SecurityGroups
 from naas_sdn.model.store import Key, uplink_id
@@ -47,7 +48,7 @@ UPLINK_PORT = 2
 def apps() -> list[App]:
     """All that ship, as bootstrap would make them."""
     return [L2Switch("vxlan0", 1450, 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
-            Security(), SecurityGroups(), Qos(5000), Accounting()]
+            Security(), SecurityGroups(), Qos(5000), Accounting(), RouterAdvertisements(Advised("cloud.internal"))]
 
 
 def hypervisor(number: int) -> Facts:

@@ -78,12 +78,19 @@ def test_machines_of_a_network_reach_each_other_on_this_and_the_other_hypervisor
     advertisement(11, str(ip6(1, 11))), advertisement(11, str(ip6(1, 11)), nd_tll="00:00:00:00:00:00"),
     advertisement(11, str(ip6(1, 11)), ipv6_src=str(link_local(mac(11)))),
     icmp6(11, 143, ipv6_dst="ff02::16", dl_dst="33:33:00:00:00:16"), icmp6(11, 143, ipv6_src="::"),
-    icmp6(11, 133), icmp6(11, 133, ipv6_src="::"),
     echo(11, 12, ipv6_dst=ALL_NODES, dl_dst=ALL_NODES_MAC),
 ])
 def test_what_is_a_machine_s_own_reaches_all_others_once(cloud: Cloud, packet: str) -> None:
     outcome = cloud.send(11, packet)
     assert (sorted(outcome.delivered), outcome.dropped - {"ECHO"}) == (["tap12", "tap13"], set())
+
+
+@pytest.mark.parametrize("source", [str(link_local(mac(11))), "::"])
+def test_who_asks_for_routers_asks_the_controller_where_one_advertises(
+        cloud: Cloud, plain: Cloud, source: str) -> None:
+    packet = icmp6(11, 133, ipv6_src=source)
+    assert cloud.send(11, packet).delivered == ["controller:ROUTER_SOLICITATION"]
+    assert sorted(plain.send(11, packet).delivered) == ["tap12", "tap13"]
 
 
 @pytest.mark.parametrize(("packet", "reason"), [

@@ -136,6 +136,22 @@ class Machine:
         [card] = json.loads(self.inside("ip", "-j", "-4", "addr", "show", "dev", "eth0")) or [{"addr_info": []}]
         return [f"{info['local']}/{info['prefixlen']}" for info in card["addr_info"]]
 
+    def start_ipv6(self) -> None:
+        """By the kernel alone: duplicate address detection, router solicitations, and what is advertised to it."""
+        settings = ("accept_ra=1", "autoconf=1", "addr_gen_mode=0", "disable_ipv6=0")
+        self.inside("sysctl", "-qw", *(f"net.ipv6.conf.eth0.{setting}" for setting in settings))
+
+    def addresses6(self) -> dict[str, set[str]]:
+        """Global IPv6 addresses with prefix length on eth0, each with its states ("deprecated", "tentative", ...)."""
+        cards = json.loads(self.inside("ip", "-j", "-6", "addr", "show", "dev", "eth0", "scope", "global"))
+        return {f"{info['local']}/{info['prefixlen']}": {state for state, yes in info.items() if yes is True}
+                for card in cards for info in card.get("addr_info", ()) if "local" in info}
+
+    def routes6(self) -> dict[str, str]:
+        """Destination -> gateway of IPv6, of the routes that have one."""
+        found: list[dict[str, Any]] = json.loads(self.inside("ip", "-j", "-6", "route"))
+        return {route["dst"]: route["gateway"] for route in found if "gateway" in route}
+
     def routes(self) -> dict[str, str]:
         """Destination -> gateway, of the routes that have one."""
         found: list[dict[str, Any]] = json.loads(self.inside("ip", "-j", "route"))

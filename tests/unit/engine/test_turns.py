@@ -1,66 +1,23 @@
 """When all switches have to look at once, whoever waits for one of them does not wait for all."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from naas_sdn import runtime
 from naas_sdn.db.session import Database
-from naas_sdn.engine.contract import Dump, FlowCount, Punt
 from naas_sdn.engine.engine import Engine
 from naas_sdn.model.store import Key
 from naas_sdn.model.values import Fact
-from naas_sdn.pipeline.program import Delta, Meter
 from naas_sdn.southbound import codec
 from tests.support import topologies
 from tests.support.fleet import until
+from tests.support.switches import ToldSwitch
 from tests.unit.engine.test_replica import Table
 
 HOSTS = 12
 WIDEST = 2 * HOSTS
-
-
-class Switch:
-    """Keeps what it is sent, and writes its name into `log` each time."""
-
-    def __init__(self, host: str, log: list[str]) -> None:
-        self.host = host
-        self._log = log
-        self._table = Table()
-
-    def read_links(self) -> dict[str, int]:
-        return {"vxlan0": 1}
-
-    def dump(self) -> Dump:
-        return self._table.dump()
-
-    def counts(self, tables: Collection[int]) -> list[FlowCount]:
-        return []
-
-    def table_counts(self) -> dict[int, int]:
-        return {}
-
-    def meters(self) -> dict[int, Meter]:
-        return dict(self._table.meters)
-
-    def meter_drops(self) -> dict[int, tuple[int, int]]:
-        return {}
-
-    def port_drops(self) -> dict[int, tuple[int, int]]:
-        return {}
-
-    def push(self, delta: Delta) -> None:
-        self._log.append(self.host)
-        self._table.push(delta)
-
-    def send(self, port: int, frame: bytes) -> None:
-        raise AssertionError("nothing is sent here")
-
-    def resume(self, port: int, table: int, punt: Punt) -> None:
-        raise AssertionError("nothing is punted here")
-
-    def close(self, reason: str) -> None:
-        raise AssertionError(reason)
+LINKS = {"vxlan0": topologies.TUNNEL_PORT}
 
 
 def facts() -> Iterator[tuple[Key, Fact]]:
@@ -80,7 +37,7 @@ def test_the_port_that_makes_networks_wide_is_wired_first_and_others_have_turns_
     engine.apply(facts())
     log: list[str] = []
     for number in range(1, HOSTS + 1):
-        engine.connected(Switch(f"hv{number}", log), {"vxlan0": 1})
+        engine.connected(ToldSwitch(f"hv{number}", Table(), log, LINKS), LINKS)
     until(lambda: set(log) == {f"hv{number}" for number in range(1, HOSTS + 1)})
     settled(log)
     log.clear()
@@ -109,7 +66,7 @@ def test_a_port_that_goes_is_gone_from_its_own_switch_first(database: Database) 
     engine.apply(facts())
     log: list[str] = []
     for number in range(1, HOSTS + 1):
-        engine.connected(Switch(f"hv{number}", log), {"vxlan0": 1})
+        engine.connected(ToldSwitch(f"hv{number}", Table(), log, LINKS), LINKS)
     until(lambda: set(log) == {f"hv{number}" for number in range(1, HOSTS + 1)})
     settled(log)
     for number in range(2, HOSTS + 2):

@@ -290,7 +290,7 @@ def test_a_punt_brings_the_registers_and_an_answer_leaves_by_its_port(
     ovs.appctl("netdev-dummy/receive", "p1", frame.hex())
     host, punt = until(lambda: south[1].punts)[-1]
     assert (host, punt.fields["reg1"], punt.fields["reg6"], punt.data, punt.complete) == ("hv1", 77, 32, frame, True)
-    switch.send(1, frame)
+    switch.send((1,), frame)
     until(lambda: "tx pkts=1," in ovs.ofctl("dump-ports", "p1"))
 
 

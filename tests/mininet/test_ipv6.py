@@ -1,0 +1,109 @@
+"""IPv6: machines configure themselves by what they are told, reach each other, and hear when a router goes."""
+from __future__ import annotations
+
+from functools import partial
+from ipaddress import IPv6Address
+from typing import Any
+
+import pytest
+
+from naas_sdn.apps import wire, wire6
+from tests.mininet.lab import VM, Lab, eventually
+from tests.support.openvswitch import CommandFailed
+
+TENANTS = ("alice",)
+DNS = "2001:db8:53::53"
+
+
+class DualStack:
+    """Two networks behind a router, each with IPv4 and IPv6 (SLAAC); a (hv1) and b (hv2) are on one."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.api = lab.tenant("alice")
+        self.router = self.api.post("routers", {"name": "out"})
+        self.subnets: list[dict[str, Any]] = []
+        networks = [self.api.post("networks", {"name": name}) for name in ("one", "two")]
+        for number, network in enumerate(networks, 1):
+            self.api.post("subnets", {"network_id": network["id"], "ip_version": 4, "cidr": f"10.66.{number}.0/24"})
+            self.subnets.append(self.api.post("subnets", {
+                "network_id": network["id"], "ip_version": 6, "cidr": f"2001:db8:66:{number}::/64",
+                "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac", "dns_nameservers": [DNS]}))
+            self.api.act(f"routers/{self.router['id']}/add_router_interface", {"subnet_id": self.subnets[-1]["id"]})
+        self.ports = [self.api.post("ports", {"network_id": networks[net]["id"]}) for net in (0, 0, 1)]
+        self.machines = [lab.vm(name, port, lab.hypervisors[host])
+                         for name, port, host in zip("abc", self.ports, (0, 1, 1), strict=True)]
+
+    def address(self, number: int) -> str:
+        """What the API says."""
+        return next(str(ip["ip_address"]) for ip in self.ports[number]["fixed_ips"] if ":" in ip["ip_address"])
+
+
+@pytest.fixture(scope="module")
+def dual(lab: Lab) -> DualStack:
+    made = DualStack(lab)
+    for machine in made.machines:
+        machine.start_ipv6()
+    return made
+
+
+def is_configured(machine: VM, address: str) -> bool:
+    return machine.addresses6() == {f"{address}/64": {"dynamic", "mngtmpaddr"}} and "default" in machine.routes6()
+
+
+def test_the_kernel_makes_the_address_that_the_api_shows(dual: DualStack) -> None:
+    """Duplicate address detection has found nobody who has it: it is neither tentative nor failed."""
+    for number, machine in enumerate(dual.machines):
+        eventually(partial(is_configured, machine, dual.address(number)), "an address and a default route")
+        assert machine.routes6()["default"].startswith("fe80::")
+        assert machine.inside("sysctl", "-n", "net.ipv6.conf.eth0.mtu").strip() == str(machine.mtu())
+
+
+def test_machines_reach_each_other_bridged_and_routed(dual: DualStack) -> None:
+    a, b, c = dual.machines
+    for machine, number in ((a, 1), (a, 2), (c, 0), (b, 2)):
+        assert machine.reaches(dual.address(number))
+        assert machine.ping(dual.address(number), 20, 0.02).lost == 0
+    assert a.reaches(dual.subnets[0]["gateway_ip"])
+    with c.capture("icmp6[icmp6type] == icmp6-echo") as heard:
+        a.ping(dual.address(2), 1, 1, "-t", "9")
+    assert heard.lines
+
+
+def test_nobody_disturbs_another_s_duplicate_address_detection(dual: DualStack) -> None:
+    """Who probes for an address while its owner does would make him give it up (RFC 4862 section 5.4.3)."""
+    a, b = dual.machines[:2]
+    target = IPv6Address(dual.address(1))
+    last = int(target) & 0xFFFFFF
+    group = wire.Station(0x3333FF000000 | last, int(IPv6Address("ff02::1:ff00:0")) | last)
+    probe = wire6.build_icmpv6(wire.Station(int(a.mac.replace(":", ""), 16), 0), group,
+                               bytes((135, 0)) + bytes(6) + target.packed, 255)
+    b.inside("sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+    b.start_ipv6()
+
+    def configured() -> bool:
+        a.send([probe] * 5)
+        return is_configured(b, dual.address(1))
+
+    eventually(configured, "the machine has its address again", pause=0.1)
+
+
+def test_a_router_that_goes_is_withdrawn_at_once_and_one_that_comes_is_told_of(dual: DualStack) -> None:
+    a = dual.machines[0]
+    name = f"{dual.address(0)}/64"
+    router, subnet = f"routers/{dual.router['id']}", {"subnet_id": dual.subnets[0]["id"]}
+    dual.api.act(f"{router}/remove_router_interface", subnet)
+    eventually(lambda: "default" not in a.routes6(), "no default router", 3)
+    with pytest.raises(CommandFailed, match="unreachable"):
+        a.ping(dual.address(2))
+    assert a.reaches(dual.address(1)), "the network is as it was"
+    dual.api.act(f"{router}/add_router_interface", subnet)
+    eventually(lambda: "default" in a.routes6(), "a default router", 3)
+    eventually(lambda: "deprecated" not in a.addresses6()[name], "and an address to be used", 3)
+    assert a.reaches(dual.address(2))
+
+
+def test_a_changed_name_server_is_told_within_a_moment(dual: DualStack) -> None:
+    a = dual.machines[0]
+    with a.capture("icmp6[icmp6type] == icmp6-routeradvert") as heard:
+        dual.api.update(f"subnets/{dual.subnets[0]['id']}", {"dns_nameservers": ["2001:db8:53::54"]})
+        eventually(lambda: heard.so_far("router advertisement"), "an advertisement", 3)
