@@ -73,7 +73,7 @@ def facts() -> topologies.Facts:
     yield from topologies.routed()
     yield from topologies.vm(12, 1, 1)
     yield from topologies.vm(13, 1, 2)
-    yield from topologies.subnet6(61, 1)
+    yield from topologies.subnet6(61, 1, "dhcpv6-stateful")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What machines send, as far as a switch may hand it to the controller: every reason, every app, the whole packet-in.
 
-DHCPv6 and MLD meet no parser of their own yet: they must be dropped like any other frame that is not what the reason
-says. A message is a byte for the reason, one for the sending port, and the frame.
+MLD meets no parser of its own yet: it must be dropped like any other frame that is not what the reason says. A message
+is a byte for the reason, one for the sending port, and the frame.
 """
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from naas_sdn import runtime
 from naas_sdn.apps import wire
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build
 from naas_sdn.engine.contract import Punt
+from naas_sdn.model.ip import link_local
 from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
 from tests.support.topologies import ip, mac
 
@@ -35,7 +36,7 @@ HEAD6 = wire.ETHERNET + 40
 DHCP_HEAD = wire.ETHERNET + 20 + 8
 OPTIONS = Elements(DHCP_HEAD + 240, 1, 1, 2)
 V6_OPTIONS = Elements(wire.ETHERNET + 40 + 8 + 4, 2, 2, 4)
-LINK_LOCAL, ALL_NODES = IPv6Address("fe80::11"), IPv6Address("ff02::1")
+LINK_LOCAL, ALL_NODES, ALL_SERVERS = link_local(mac(11)), IPv6Address("ff02::1"), IPv6Address("ff02::1:2")
 
 
 def _ethernet(kind: int, payload: bytes, target: int = wire.BROADCAST_MAC) -> bytes:
@@ -93,6 +94,9 @@ def ipv6() -> list[Seed]:
     solicit = b"\1\0\0\7" + b"".join(struct.pack("!HH", code, len(value)) + value for code, value in (
         (1, b"\0\3\0\1" + SENDER.mac.to_bytes(6)), (3, bytes(12)), (6, b"\0\x17\0\x18"), (8, b"\0\0")))
     datagram = struct.pack("!HHHH", 546, 547, 8 + len(solicit), 0) + solicit
+    renew = b"\6\0\0\7" + b"".join(struct.pack("!HH", code, len(value)) + value for code, value in (
+        (1, b"\0\3\0\1" + SENDER.mac.to_bytes(6)), (3, bytes(12) + struct.pack("!HH16s8x", 5, 24, LINK_LOCAL.packed))))
+    renewal = struct.pack("!HHHH", 546, 547, 8 + len(renew), 0) + renew
     return [_icmpv6(struct.pack("!BBHI16s", 135, 0, 0, 0, LINK_LOCAL.packed) + option, nd),
             _icmpv6(struct.pack("!BBHI16s", 136, 0, 0, 0x60000000, LINK_LOCAL.packed) + b"\2" + option[1:], nd),
             _icmpv6(struct.pack("!BBHI", 133, 0, 0, 0) + option), _icmpv6(struct.pack(
@@ -100,15 +104,16 @@ def ipv6() -> list[Seed]:
             _icmpv6(struct.pack("!BBHI16s16s", 137, 0, 0, 0, LINK_LOCAL.packed, ALL_NODES.packed) + option),
             _icmpv6(struct.pack("!BBHHH", 143, 0, 0, 0, 1) + record), _icmpv6(struct.pack(
                 "!BBHHH16s", 130, 0, 0, 1000, 0, bytes(16))),
-            Seed(_ipv6(17, datagram), (V6_OPTIONS,)), Seed(_ipv6(0, struct.pack("!BBHI", 58, 0, 0x0502, 0) + record))]
+            Seed(_ipv6(17, datagram, ALL_SERVERS), (V6_OPTIONS,)), Seed(_ipv6(17, renewal, ALL_SERVERS), (V6_OPTIONS,)),
+            Seed(_ipv6(0, struct.pack("!BBHI", 58, 0, 0x0502, 0) + record))]
 
 
 def _icmpv6(body: bytes, *lists: Elements) -> Seed:
     return Seed(_ipv6(58, body), lists)
 
 
-def _ipv6(protocol: int, body: bytes) -> bytes:
-    head = struct.pack("!IHBB16s16s", 6 << 28, len(body), protocol, 255, LINK_LOCAL.packed, ALL_NODES.packed)
+def _ipv6(protocol: int, body: bytes, target: IPv6Address = ALL_NODES) -> bytes:
+    head = struct.pack("!IHBB16s16s", 6 << 28, len(body), protocol, 255, LINK_LOCAL.packed, target.packed)
     return _ethernet(0x86DD, head + body, 0x333300000001)
 
 
@@ -175,5 +180,5 @@ MISSES = (Reason.UNKNOWN_MAC, Reason.UNKNOWN_ARP, Reason.UNKNOWN_HOP)
 KINDS = (Kind("DHCPv4", maker(dhcp(), (Reason.DHCP,)), engine, 2000, guided=True),
          Kind("ARP", maker(arp(), (Reason.UNKNOWN_ARP,)), engine, 500),
          Kind("IPv4, IGMP", maker(ipv4(), (Reason.TTL_EXCEEDED, *MISSES)), engine, 1000, guided=True),
-         Kind("ND, MLD, DHCPv6", maker(ipv6(), (Reason.ROUTER_SOLICITATION, Reason.DHCP, Reason.TTL_EXCEEDED, *MISSES)),
-              engine, 1000))
+         Kind("ND, MLD, DHCPv6", maker(ipv6(), (Reason.ROUTER_SOLICITATION, Reason.DHCPV6, Reason.TTL_EXCEEDED,
+                                                *MISSES)), engine, 1000, guided=True))

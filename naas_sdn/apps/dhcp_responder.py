@@ -1,7 +1,7 @@
-"""DHCPv4 answered by the controller: from a port's reservation, with no state of its own (RFC 2131).
+"""DHCP answered by the controller: from a port's reservation, with no state of its own (RFC 2131).
 
 A machine's lease is its port's address: nothing is allocated, remembered or expired here, so a restart or a
-lost packet changes no answer.
+lost packet changes no answer. What there is to say in DHCPv6 is `dhcp6_responder`'s.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from naas_sdn.apps import wire
+from naas_sdn.apps import dhcp6_responder, wire
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.dhcp_options import Service, Terms, answer_options, identity, next_server
 from naas_sdn.apps.dhcp_wire import CLIENT_PORT, SERVER_PORT, Message, Op, Option, Type, build, parse
@@ -30,13 +30,13 @@ _PRIORITY = 100
 class DhcpResponder:
     """The app that punts DHCP requests and answers them.
 
-    `counts` tells how many messages of each type ("discover", ...) were valid, and how many "refused".
+    `counts` tells how many messages of each type ("discover", "v6 solicit", ...) were valid, and how many "refused".
     """
 
     name = "dhcp"
     tables = frozenset({Table.SERVICES})
     kinds = frozenset({"network"})
-    reasons = frozenset({Reason.DHCP})
+    reasons = frozenset({Reason.DHCP, Reason.DHCPV6})
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
@@ -52,19 +52,24 @@ class DhcpResponder:
         if network is None:
             return Program()
         servers = {int(service.server) for service in _services(view, network, None)}
-        return Program(tuple(
+        return Program((*dhcp6_responder.flows(view, network), *(
             Flow(Table.SERVICES, _PRIORITY,
                  match({NET: network.key}, eth_type=0x0800, nw_proto=wire.UDP, ip_dst=address,
                        udp_src=CLIENT_PORT, udp_dst=SERVER_PORT),
                  (SetField(REASON, Reason.DHCP),), goto=Table.PUNT)
             for address in (*sorted(servers), *([wire.BROADCAST_IP] if servers else ()))
-        ))
+        )))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         """The answer to one request: a frame for the asking port, or none."""
         port = view.port(packet.port_id)
         network = None if port is None else view.network(port.network_id)
-        if port is None or network is None or packet.reason != Reason.DHCP:
+        if port is None or network is None:
+            return []
+        if packet.reason == Reason.DHCPV6:
+            told = dhcp6_responder.answer(view, network, packet, self._terms, self.counts)
+            return [] if told is None else [told]
+        if packet.reason != Reason.DHCP:
             return []
         services = _services(view, network, port)
         request = _request(packet.data, port, services)

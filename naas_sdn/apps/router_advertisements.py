@@ -14,7 +14,7 @@ from typing import NamedTuple
 from naas_sdn.apps import wire, wire6
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import Gateway, gateways_of, routes_of
-from naas_sdn.model.dhcp import require_domain
+from naas_sdn.model.dhcp import domain_name, require_domain
 from naas_sdn.model.ip import EUI64_LENGTH, link_local
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Fact, Network, Subnet
@@ -165,11 +165,6 @@ def _route(cidr: IPv6Network, lifetime: int) -> bytes:
     """RFC 4191 section 2.3, of middle preference: as many octets of the prefix as it has, in eights."""
     octets = -(-cidr.prefixlen // 64) * 8
     return _ROUTE.pack(ROUTE, 1 + octets // 8, cidr.prefixlen, 0, lifetime) + cidr.network_address.packed[:octets]
-
-
-def domain_name(name: str) -> bytes:
-    """RFC 1035 section 3.1."""
-    return b"".join(bytes((len(label),)) + label.encode("ascii") for label in name.split(".")) + b"\0"
 
 
 def _frame(advertiser: Advertiser, to: wire.Station, message: bytes) -> bytes:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from naas_sdn.apps.wire import ETHERNET, Station, checksum
+from naas_sdn.apps.wire import ETHERNET, UDP, Station, Udp, checksum
 
 ICMPV6 = 58
 _IPV6 = 0x86DD
 _HEADERS = Struct("!HIHIHIHBB16s16s")
+_UDP = Struct("!HHHH")
 _HEADER = 40
 _HOP_LIMIT = 64
 _EXTENSIONS = frozenset((0, 43, 60))
@@ -94,15 +95,46 @@ def router_solicitation(frame: bytes) -> Station | None:
     return Station(packet.eth_src, packet.src)
 
 
+def parse_udp(frame: bytes) -> Udp | None:
+    """The UDP datagram in a frame; None if there is none, it is a fragment, cut short, or corrupted (RFC 8200)."""
+    ip = parse_ipv6(frame)
+    if ip is None or ip.protocol != UDP or not ip.complete or len(ip.payload) < _UDP.size:
+        return None
+    src_port, dst_port, length, check = _UDP.unpack_from(ip.payload)
+    if not _UDP.size <= length <= len(ip.payload):
+        return None
+    datagram = ip.payload[:length]
+    # A guest that leaves checksums to its card writes the pseudo-header's sum alone.
+    pseudo = _pseudo(ip.src, ip.dst, UDP, length)
+    if checksum(pseudo + datagram) and (checksum(pseudo) + check) % 0xFFFF:
+        return None
+    return Udp(ip.eth_dst, ip.eth_src, ip.src, ip.dst, src_port, dst_port, datagram[_UDP.size:])
+
+
+def _pseudo(source: int, target: int, protocol: int, length: int) -> bytes:
+    """The pseudo-header (RFC 8200 section 8.1)."""
+    return source.to_bytes(16) + target.to_bytes(16) + length.to_bytes(4) + protocol.to_bytes(4)
+
+
 def _checksum(source: int, target: int, protocol: int, message: bytes) -> int:
-    """With the pseudo-header (RFC 8200 section 8.1)."""
-    return checksum(source.to_bytes(16) + target.to_bytes(16) + len(message).to_bytes(4) + protocol.to_bytes(4)
-                    + message)
+    return checksum(_pseudo(source, target, protocol, len(message)) + message)
+
+
+def build_udp(source: Station, target: Station, src_port: int, dst_port: int, payload: bytes) -> bytes:
+    """A frame with one UDP datagram."""
+    datagram = _UDP.pack(src_port, dst_port, _UDP.size + len(payload), 0) + payload
+    # 0 would say that there is none (RFC 8200 section 8.1).
+    check = _checksum(source.ip, target.ip, UDP, datagram) or 0xFFFF
+    return _head(source, target, UDP, len(datagram), _HOP_LIMIT) + datagram[:6] + check.to_bytes(2) + payload
+
+
+def _head(source: Station, target: Station, protocol: int, length: int, hop_limit: int) -> bytes:
+    return _HEADERS.pack(target.mac >> 32, target.mac & 0xFFFFFFFF, source.mac >> 32, source.mac & 0xFFFFFFFF, _IPV6,
+                         6 << 28, length, protocol, hop_limit, source.ip.to_bytes(16), target.ip.to_bytes(16))
 
 
 def build_icmpv6(source: Station, target: Station, message: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
     """A frame with an ICMPv6 message, whose checksum field is 0 and is filled in (RFC 4443 section 2.3)."""
     check = _checksum(source.ip, target.ip, ICMPV6, message)
-    return _HEADERS.pack(target.mac >> 32, target.mac & 0xFFFFFFFF, source.mac >> 32, source.mac & 0xFFFFFFFF, _IPV6,
-                         6 << 28, len(message), ICMPV6, hop_limit, source.ip.to_bytes(16), target.ip.to_bytes(16),
-                         ) + message[:2] + check.to_bytes(2) + message[4:]
+    return (_head(source, target, ICMPV6, len(message), hop_limit) + message[:2] + check.to_bytes(2)
+            + message[4:])

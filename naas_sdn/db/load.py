@@ -4,6 +4,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address, ip_address, ip_network
 
 from sqlalchemy import ColumnElement, select, true
@@ -104,8 +105,9 @@ def port(row: PortRow, allocations: Iterable[AllocationRow], groups: Iterable[st
         row.id, row.network_id, row.key, number_of(row.mac_address), addresses, row.admin_state_up,
         row.port_security_enabled, row.device_owner, row.device_id,
         hostname(str(first.ip)) if first is not None else "", row.qos_policy_id,
-        tuple(_pairs(row)), tuple(_dhcp_options(row)),
+        tuple(_pairs(row)), tuple(_dhcp_options(row, 4)),
         tuple(sorted(groups)) if row.port_security_enabled and not row.device_owner.startswith("network:") else None,
+        tuple(_dhcp_options(row, 6)),
     )
 
 
@@ -114,11 +116,14 @@ def _pairs(row: PortRow) -> Iterator[AddressPair]:
         yield AddressPair(number_of(pair["mac_address"] or row.mac_address), ip_network(pair["ip_address"]))
 
 
-def _dhcp_options(row: PortRow) -> Iterator[tuple[int, bytes]]:
+def _dhcp_options(row: PortRow, version: int) -> Iterator[tuple[int, bytes]]:
+    """What cannot be told is left out: it may have been kept before it could."""
     for option in row.extra_dhcp_opts:
-        told = dhcp.encoded(option["opt_name"], option["opt_value"]) if option["ip_version"] == 4 else None
-        if told is not None:
-            yield told
+        if option["ip_version"] == version:
+            with suppress(ValueError):
+                told = dhcp.encoded(option["opt_name"], option["opt_value"], version)
+                if told is not None:
+                    yield told
 
 
 def attachment(row: VifRow, network_id: str) -> Attachment:

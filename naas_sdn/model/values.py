@@ -87,6 +87,7 @@ class Port:
     """(code, value), as model/dhcp.py encodes them."""
     groups: tuple[str, ...] | None = None
     """Security groups, whose rules say what may pass; None: everything may."""
+    dhcp6_options: tuple[tuple[int, bytes], ...] = ()
 
     @property
     def is_machines(self) -> bool:

@@ -16,7 +16,7 @@ class Table(IntEnum):
     ADMIT = 7         # only what a member sent
     UPLINK = 8        # from a physical network: not with the MAC of a machine that is here
     GUARD = 10        # MAC, IP, ARP sender and what ND tells are the port's own
-    SERVICES = 20     # DHCP -> controller
+    SERVICES = 20     # DHCP and DHCPv6 -> controller
     ROUTERS = 22      # router solicitations -> controller
     ARP = 25          # ARP requests -> answered
     FROM_PORT = 31    # IN -> ZONE of a port whose traffic security groups filter
@@ -89,6 +89,7 @@ class Reason(IntEnum):
     UNKNOWN_HOP = 36        # the same, as a next hop
     UNKNOWN_ND = 37         # the same, by neighbour discovery
     ROUTER_SOLICITATION = 38
+    DHCPV6 = 39
 
 
 class Flag(IntFlag):

@@ -27,16 +27,15 @@ def merged(present: list[Any], wanted: list[Attributes]) -> list[Attributes]:
         if value is None:
             options.pop((name, version), None)
             continue
-        if version == 4:
-            _require_telling(name, value)
+        _require_telling(name, value, version)
         options[name, version] = {"opt_name": name, "opt_value": value, "ip_version": version}
     if len(options) > MOST:
         raise InvalidInput(f"Invalid input for extra_dhcp_opts: {len(options)} options, at most {MOST}.")
     return list(options.values())
 
 
-def _require_telling(name: str, value: str) -> None:
+def _require_telling(name: str, value: str, version: int) -> None:
     try:
-        dhcp.encoded(name, value)
+        dhcp.encoded(name, value, version)
     except ValueError as error:
         raise InvalidInput(f"Invalid input for extra_dhcp_opts: '{name}' cannot be told: {error}.") from error

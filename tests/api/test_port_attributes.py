@@ -118,14 +118,16 @@ def test_options_are_kept_changed_one_by_one_and_deleted_by_null(wire: Wire) -> 
     port = wire.make("ports", network_id=wire.network()["id"], extra_dhcp_opts=[
         {"opt_name": "bootfile-name", "opt_value": "pxelinux.0"}, {"opt_name": "150", "opt_value": "192.0.2.1"},
         {"opt_name": "router", "opt_value": None}, option("tag:ipxe,67", "http://192.0.2.1/boot"),
-        option("bootfile-name", "grub", 6)])
+        option("bootfile-url", "grub", 6), option("router", "x", 6)])
     kept = [option("bootfile-name", "pxelinux.0"), option("150", "192.0.2.1"),
-            option("tag:ipxe,67", "http://192.0.2.1/boot"), option("bootfile-name", "grub", 6)]
+            option("tag:ipxe,67", "http://192.0.2.1/boot"), option("bootfile-url", "grub", 6), option("router", "x", 6)]
     assert port["extra_dhcp_opts"] == kept
     assert fact(wire, port["id"]).dhcp_options == ((67, b"pxelinux.0"), (150, bytes([192, 0, 2, 1])))
+    assert fact(wire, port["id"]).dhcp6_options == ((59, b"grub"),)
     changed = change(wire, port["id"], extra_dhcp_opts=[
         option("bootfile-name", "other"), option("150", None), option("server-ip-address", "192.0.2.9"),
-        option("mtu", None), {"opt_name": "bootfile-name", "opt_value": None, "ip_version": "6"}])
+        option("mtu", None), {"opt_name": "bootfile-url", "opt_value": None, "ip_version": "6"},
+        option("router", None, 6)])
     assert changed.body["port"]["extra_dhcp_opts"] == [
         option("bootfile-name", "other"), kept[2], option("server-ip-address", "192.0.2.9")]
     assert fact(wire, port["id"]).dhcp_options == ((67, b"other"), (0, bytes([192, 0, 2, 9])))
@@ -141,6 +143,7 @@ def test_options_are_kept_changed_one_by_one_and_deleted_by_null(wire: Wire) -> 
     ([option("256", "x")], "InvalidInput"), ([option("mtu", "60")], "InvalidInput"),
     ([option("26", "x")], "InvalidInput"), ([option("hostname", "$(reboot)")], "InvalidInput"),
     ([option("bootfile-name", "ü")], "InvalidInput"), ([option("router", "")], "HTTPBadRequest"),
+    ([option("dns-server", "192.0.2.1", 6)], "InvalidInput"), ([option("1", "x", 6)], "InvalidInput"),
     ([option("a", "b", 5)], "InvalidInput"), ([option("a", "b", 7)], "HTTPBadRequest"),
     ([option("a", "b"), option("a", "c")], "InvalidInput"),
     ([option(f"x{number}", "b") for number in range(33)], "InvalidInput"),

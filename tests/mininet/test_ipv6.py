@@ -24,11 +24,13 @@ class DualStack:
         self.subnets: list[dict[str, Any]] = []
         networks = [self.api.post("networks", {"name": name}) for name in ("one", "two")]
         for number, network in enumerate(networks, 1):
-            self.api.post("subnets", {"network_id": network["id"], "ip_version": 4, "cidr": f"10.66.{number}.0/24"})
+            fourth = self.api.post("subnets", {
+                "network_id": network["id"], "ip_version": 4, "cidr": f"10.66.{number}.0/24"})
             self.subnets.append(self.api.post("subnets", {
                 "network_id": network["id"], "ip_version": 6, "cidr": f"2001:db8:66:{number}::/64",
                 "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac", "dns_nameservers": [DNS]}))
-            self.api.act(f"routers/{self.router['id']}/add_router_interface", {"subnet_id": self.subnets[-1]["id"]})
+            for subnet in (fourth, self.subnets[-1]):
+                self.api.act(f"routers/{self.router['id']}/add_router_interface", {"subnet_id": subnet["id"]})
         self.ports = [self.api.post("ports", {"network_id": networks[net]["id"]}) for net in (0, 0, 1)]
         self.machines = [lab.vm(name, port, lab.hypervisors[host])
                          for name, port, host in zip("abc", self.ports, (0, 1, 1), strict=True)]
@@ -43,6 +45,8 @@ def dual(lab: Lab) -> DualStack:
     made = DualStack(lab)
     for machine in made.machines:
         machine.start_ipv6()
+    for number, machine in enumerate(made.machines):
+        eventually(partial(is_configured, machine, made.address(number)), "an address and a default route")
     return made
 
 
@@ -53,7 +57,7 @@ def is_configured(machine: VM, address: str) -> bool:
 def test_the_kernel_makes_the_address_that_the_api_shows(dual: DualStack) -> None:
     """Duplicate address detection has found nobody who has it: it is neither tentative nor failed."""
     for number, machine in enumerate(dual.machines):
-        eventually(partial(is_configured, machine, dual.address(number)), "an address and a default route")
+        assert is_configured(machine, dual.address(number))
         assert machine.routes6()["default"].startswith("fe80::")
         assert machine.inside("sysctl", "-n", "net.ipv6.conf.eth0.mtu").strip() == str(machine.mtu())
 
@@ -107,3 +111,41 @@ def test_a_changed_name_server_is_told_within_a_moment(dual: DualStack) -> None:
     with a.capture("icmp6[icmp6type] == icmp6-routeradvert") as heard:
         dual.api.update(f"subnets/{dual.subnets[0]['id']}", {"dns_nameservers": ["2001:db8:53::54"]})
         eventually(lambda: heard.so_far("router advertisement"), "an advertisement", 3)
+
+
+class Served:
+    """A machine on hv1, alone on a network with one IPv6 subnet of this mode, behind the others' router."""
+
+    def __init__(self, lab: Lab, dual: DualStack, mode: str, number: int) -> None:
+        network = dual.api.post("networks", {"name": mode})
+        self.subnet = dual.api.post("subnets", {
+            "network_id": network["id"], "ip_version": 6, "cidr": f"2001:db8:66:{number}::/64", "ipv6_ra_mode": mode,
+            "ipv6_address_mode": mode, "dns_nameservers": [DNS]})
+        dual.api.act(f"routers/{dual.router['id']}/add_router_interface", {"subnet_id": self.subnet["id"]})
+        self.port = dual.api.post("ports", {"network_id": network["id"], "extra_dhcp_opts": [
+            {"opt_name": "bootfile-url", "opt_value": "tftp://[2001:db8::1]/boot", "ip_version": 6}]})
+        self.address = str(self.port["fixed_ips"][0]["ip_address"])
+        self.machine = lab.vm(f"v{number}", self.port, lab.hypervisors[0], static=False)
+        self.machine.start_ipv6()
+
+
+def test_dhclient_gets_the_address_that_the_api_shows_and_renews_it(lab: Lab, dual: DualStack) -> None:
+    served = Served(lab, dual, "dhcpv6-stateful", 3)
+    machine = served.machine
+    eventually(lambda: "default" in machine.routes6(), "a default router, by advertisement")
+    assert machine.addresses6() == {}, "no address is made of what is advertised"
+    lease = machine.dhcp6()
+    assert lease.ip == served.address
+    assert lease.options["dhcp6_name_servers"] == DNS
+    assert lease.options["dhcp6_domain_search"] == "cloud.internal."
+    eventually(lambda: machine.addresses6() == {f"{served.address}/128": {"dynamic"}}, "an address to be used")
+    assert machine.reaches(dual.address(0)) and machine.reaches(dual.address(2))
+    assert machine.dhcp6().ip == served.address, "again, by a client that knows nothing of the first"
+
+
+def test_dhclient_is_told_what_else_there_is_to_know_where_addresses_are_made(lab: Lab, dual: DualStack) -> None:
+    served = Served(lab, dual, "dhcpv6-stateless", 4)
+    machine = served.machine
+    eventually(lambda: is_configured(machine, served.address), "an address and a default route")
+    lease = machine.dhcp6("-S")
+    assert (lease.ip, lease.options["dhcp6_name_servers"]) == ("", DNS)

@@ -81,11 +81,11 @@ def subnet(number: int, on: int | None = None, *, dhcp: bool = True, gateway: bo
         IPv4Address(f"10.{number}.0.1") if gateway else None, 0xFA163F000000 | 40 + number, dhcp)
 
 
-def subnet6(number: int, on: int) -> Facts:
+def subnet6(number: int, on: int, mode: str = "slaac") -> Facts:
     """2001:db8:ON::/64 with gateway ::1."""
     yield Key("subnet", f"sub{number}"), Subnet(
         f"sub{number}", f"net{on}", 40 + number, IPv6Network(f"2001:db8:{on}::/64"), ip6(on, 1),
-        0xFA163F000000 | 40 + number, ra_mode="slaac", address_mode="slaac")
+        0xFA163F000000 | 40 + number, ra_mode=mode, address_mode=mode)
 
 
 def ip6(net: int, number: int) -> IPv6Address:
@@ -235,7 +235,7 @@ def dual_stack() -> Facts:
     for number in (1, 2, 3):
         yield from network(number)
         yield from subnet(number)
-        yield from subnet6(60 + number, number)
+        yield from subnet6(60 + number, number, "slaac" if number < 3 else "dhcpv6-stateful")
     for number in (1, 2):
         yield from hypervisor(number)
     for key, fact in subnet6(91, 91):

@@ -93,6 +93,15 @@ def test_who_asks_for_routers_asks_the_controller_where_one_advertises(
     assert sorted(plain.send(11, packet).delivered) == ["tap12", "tap13"]
 
 
+def test_who_asks_for_dhcpv6_asks_the_controller_where_it_serves(cloud: Cloud) -> None:
+    def request(source: int) -> str:
+        return text("udp6", dl_src=text_mac(source), dl_dst="33:33:00:01:00:02", ipv6_src=str(link_local(mac(source))),
+                    ipv6_dst="ff02::1:2", nw_ttl="1", udp_src="546", udp_dst="547")
+
+    assert cloud.send(31, request(31)).delivered == ["controller:DHCPV6"]
+    assert sorted(cloud.send(11, request(11)).delivered) == ["tap12", "tap13"]
+
+
 @pytest.mark.parametrize(("packet", "reason"), [
     (echo(11, 12, dl_src=text_mac(12)), "SPOOFED"),
     (echo(11, 12, ipv6_src=str(ip6(1, 12))), "SPOOFED"),

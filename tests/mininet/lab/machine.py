@@ -194,6 +194,29 @@ class Machine:
         self.ip = self.lease().ip
         return self.lease()
 
+    def dhcp6(self, *options: str) -> Lease:
+        """Ask for an address (or with "-S" for information only) with dhclient -6. Raises CommandFailed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lease, pid = self.directory / "lease6", self.directory / "dhclient6.pid"
+        if pid.exists():
+            end(int(pid.read_text()))
+        lease.unlink(missing_ok=True)
+        script = self.directory / "script6"
+        script.write_text(DHCP_SCRIPT.with_name("dhcp6_script.sh").read_text().replace("@LEASE@", str(lease)))
+        script.chmod(0o755)
+        (self.directory / "leases6").write_text("")
+        # dhclient does not wait for duplicate address detection of its link-local one.
+        deadline = time.monotonic() + 5
+        while "tentative" in self.inside("ip", "-6", "addr", "show", "dev", "eth0", "scope", "link"):
+            if time.monotonic() > deadline:
+                raise CommandFailed("the link-local address of eth0 is still tentative")
+            time.sleep(0.05)
+        self.inside("dhclient", "-6", "-1", *options, "-sf", str(script), "-pf", str(pid), "-lf",
+                    str(self.directory / "leases6"), "eth0", seconds=40)
+        pairs = (line.split("=", 1) for line in lease.read_text().splitlines() if "=" in line)
+        told = {name.lower().removeprefix("new_"): value for name, value in pairs}
+        return Lease(told.get("ip6_address", ""), told)
+
     def lease(self) -> Lease:
         """The latest lease."""
         pairs = (line.split("=", 1) for line in (self.directory / "lease").read_text().splitlines() if "=" in line)
