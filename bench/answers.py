@@ -74,7 +74,7 @@ def main() -> None:
         return app.packet_in(View(store), PacketIn("hv1", "port", Reason.DHCP, frame))
 
     calls: dict[str, Callable[[], object]] = {name: partial(answer, frame) for name, frame in frames.items()}
-    calls["TTL expired -> time exceeded"] = partial(time_exceeded, probe, int(SERVER), 2)
+    calls["TTL expired -> time exceeded"] = partial(time_exceeded, probe, wire.Station(2, int(SERVER)))
     print(machine())
     table("Packet answers, no switch", [
         Row(name, f"{rate(call, seconds / len(calls)):,.0f} a second") for name, call in calls.items()])

@@ -49,12 +49,13 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PacketIn:
-    """A packet that PUNT sent up: whole frame, the port it came from, and why."""
+    """A packet that PUNT sent up: whole frame, the port it came from, and why. `network_key`: NET, when it did."""
 
     host: str
     port_id: str
     reason: Reason
     data: bytes
+    network_key: int = 0
 
 
 class App(Protocol):

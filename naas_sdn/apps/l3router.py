@@ -15,11 +15,12 @@ from naas_sdn.apps import icmp, icmp6, neighbours6
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import Destination, Gateway, extra_routes_of, gateways_of, legs_of, routes_of
 from naas_sdn.apps.l2switch import local_port
+from naas_sdn.apps.wire import ETHERNET, Station
 from naas_sdn.model.ip import Ip, Prefix, link_local
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
 from naas_sdn.pipeline.families import FAMILIES, Family
-from naas_sdn.pipeline.flow import DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
+from naas_sdn.pipeline.flow import CheckLarger, DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
 from naas_sdn.pipeline.program import Program
 from naas_sdn.pipeline.tables import (
     ANSWER_MAC,
@@ -47,7 +48,7 @@ class L3Router:
     name = "l3router"
     tables = frozenset((Table.ARP, Table.ROUTER_IN, Table.ROUTE, Table.NEXT_HOP))
     kinds = frozenset(("switch", "subnet", "network", "interface", "neighbour", "port"))
-    reasons = frozenset((Reason.TTL_EXCEEDED,))
+    reasons = frozenset((Reason.TTL_EXCEEDED, Reason.TOO_BIG))
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
         match fact:
@@ -70,7 +71,7 @@ class L3Router:
     def compile(self, view: View, scope: Scope) -> Program:
         match scope.kind:
             case "switch":
-                return Program((_UNKNOWN_HOP, *neighbours6.UNANSWERED))
+                return Program((_UNKNOWN_HOP, _TOO_BIG, *neighbours6.UNANSWERED))
             case "subnet":
                 return Program(tuple(_subnet(view, scope.id)))
             case "network":
@@ -83,8 +84,8 @@ class L3Router:
                 return Program(tuple(_own_addresses(view, scope.id)))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
-        """ICMP time exceeded from the gateway that the packet was sent to (RFC 1812 section 4.3.3, RFC 4443)."""
-        port = view.port(packet.port_id)
+        """ICMP time exceeded, or too big, from the gateway that was asked (RFC 1812 section 4.3, RFC 4443)."""
+        port, into = view.port(packet.port_id), view.network_of_key(packet.network_key)
         if port is None:
             return []
         target = int.from_bytes(packet.data[:6])
@@ -92,8 +93,13 @@ class L3Router:
             subnet = view.subnet(address.subnet_id)
             for gateway in gateways_of(view, subnet) if subnet is not None else ():
                 if gateway.mac == target:
-                    exceeded = icmp.time_exceeded if gateway.ip.version == 4 else icmp6.time_exceeded
-                    answer = exceeded(packet.data, int(gateway.ip), gateway.mac)
+                    family, source = (icmp if gateway.ip.version == 4 else icmp6), Station(gateway.mac, int(gateway.ip))
+                    if packet.reason == Reason.TTL_EXCEEDED:
+                        answer = family.time_exceeded(packet.data, source)
+                    else:
+                        # It has the far gateway's MAC already.
+                        own = packet.data[:6] + port.mac.to_bytes(6) + packet.data[12:]
+                        answer = family.too_big(own, source, into.mtu) if into is not None else None
                     return [answer] if answer is not None else []
         return []
 
@@ -101,6 +107,10 @@ class L3Router:
 _UNKNOWN_HOP = Flow(Table.NEXT_HOP, 50, match({FLAGS: (Flag.WIDE, Flag.WIDE)}),
                     (SetField(REASON, Reason.UNKNOWN_HOP),), Table.PUNT)
 """Where hypervisors hold only some of a network's ports, what they lack is asked for."""
+
+
+_TOO_BIG = Flow(Table.NEXT_HOP, 200, match({FLAGS: (Flag.LARGE, Flag.LARGE)}), (SetField(REASON, Reason.TOO_BIG),),
+                Table.PUNT)
 
 
 def _subnet(view: View, subnet_id: str) -> Iterator[Flow]:
@@ -197,6 +207,7 @@ def _leading(view: View, routing_table: int, cidr: Prefix, network: Network,  # 
     family = FAMILIES[cidr.version]
     there = match({RT: routing_table, **within(family.dst, cidr)}, eth_type=family.eth_type)
     return Flow(Table.ROUTE, 100 + cidr.prefixlen, there, (
+        CheckLarger(network.mtu + ETHERNET, FLAGS, Flag.LARGE.bit_length() - 1),
         SetField(NET, network.key), SetField(FLAGS, flags, Flag.ROUTED | Flag.WIDE),
         SetField("eth_src", by.mac), DecTtl(), hop,
     ), Table.NEXT_HOP)

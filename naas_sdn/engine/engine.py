@@ -157,7 +157,8 @@ class Engine:
         if link is not None and reason in RESUME:
             self._fetch(view, port, reason, punt, link.number)
         elif link is not None and app is not None:
-            for frame in app.packet_in(view, PacketIn(switch.host, port.id, reason, punt.data)):
+            packet = PacketIn(switch.host, port.id, reason, punt.data, punt.fields.get(NET, 0))
+            for frame in app.packet_in(view, packet):
                 switch.send((link.number,), frame)
 
     def _fetch(self, view: View, port: Port, reason: Reason, punt: Punt, number: int) -> None:

@@ -90,6 +90,7 @@ class Reason(IntEnum):
     UNKNOWN_ND = 37         # the same, by neighbour discovery
     ROUTER_SOLICITATION = 38
     DHCPV6 = 39
+    TOO_BIG = 40            # routed, and larger than the next network's MTU
 
 
 class Flag(IntFlag):
@@ -101,7 +102,7 @@ class Flag(IntFlag):
     MEMBER = 8   # came from a hypervisor that may speak for NET
     COPY = 16    # a copy for another hypervisor
     SIZED = 32   # LARGE says whether it is
-    LARGE = 64   # larger than the tunnel's MTU
+    LARGE = 64   # larger than the MTU of the tunnel, or of the network that it is routed to
     ND = 128     # neighbour discovery that tells of the port's own
     UPLINK = 1024  # came from a physical network
 

@@ -73,6 +73,25 @@ def test_machines_reach_each_other_bridged_and_routed(dual: DualStack) -> None:
     assert heard.lines
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_one_octet_too_many_for_the_other_network_is_answered_with_the_size_that_passes(
+        dual: DualStack, version: int) -> None:
+    """From a machine that believes in larger frames, to one on the other hypervisor and back."""
+    a, c = dual.machines[0], dual.machines[2]
+    mtu, headers = c.mtu(), 28 if version == 4 else 48
+    target = dual.address(2) if version == 6 else c.ip
+    a.inside("ip", "link", "set", "eth0", "mtu", str(mtu + 50))
+    try:
+        assert a.ping(target, 1, 1, "-M", "do", "-s", str(mtu - headers)).received
+        with a.capture("icmp6[0] == 2" if version == 6 else "icmp[0] == 3 and icmp[1] == 4") as heard:
+            assert not a.ping(target, 1, 1, "-M", "do", "-s", str(mtu - headers + 1)).received
+        assert heard.matching(f"mtu {mtu}")
+        assert f"mtu {mtu}" in a.inside("ip", f"-{version}", "route", "get", target), "the kernel has believed it"
+        assert a.ping(target, 1, 1, "-s", "1500").received, "and cuts what may be cut"
+    finally:
+        a.inside("ip", "link", "set", "eth0", "mtu", str(mtu))
+
+
 def test_nobody_disturbs_another_s_duplicate_address_detection(dual: DualStack) -> None:
     """Who probes for an address while its owner does would make him give it up (RFC 4862 section 5.4.3)."""
     a, b = dual.machines[:2]

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from naas_sdn.apps import wire
+from naas_sdn.model.values import Attachment
+from naas_sdn.pipeline.program import Meter, Police
 from naas_sdn.pipeline.tables import Table
 from tests.support.ovs import DummySwitch
-from tests.support.topologies import ip, mac
-from tests.trace.test_trace import Cloud
+from tests.support.topologies import Key, ip, mac
+from tests.trace.test_trace import Cloud, gateway_mac
 
 ALL = (1 << 48) - 1
 MTU = 1450
@@ -57,3 +59,25 @@ def test_a_frame_of_any_type_is_counted(cloud: Cloud, target: int) -> None:
         whole = target.to_bytes(6) + mac(11).to_bytes(6) + kind.to_bytes(2) + ipv6
         switch.appctl("netdev-dummy/receive", "tap11", whole.hex())
     assert too_large(switch) == 3
+
+
+def punted(switch: DummySwitch, slot: int) -> int:
+    """Packets of a port that went to the controller: its meter is part of that way alone."""
+    switch.appctl("revalidator/purge")
+    stats = switch.ofctl("meter-stats", f"meter={Meter.numbered(slot, Police.PUNT)}")
+    [counted] = re.findall(r"packet_in_count:(\d+)", stats)
+    return int(counted)
+
+
+@pytest.mark.parametrize("cloud", ["routed"], indirect=True)
+def test_what_is_too_large_for_where_it_is_routed_goes_to_the_controller(cloud: Cloud) -> None:
+    switch = cloud.switches["hv1"]
+    attachment = cloud.compiler.store.fact(Key("vif", "port21"))
+    assert isinstance(attachment, Attachment)
+    gateway = int(gateway_mac(cloud, 2).replace(":", ""), 16)
+    for size in (MTU, 100, MTU + 1, MTU + 20, MTU):
+        whole = wire.build_ipv4(wire.Station(mac(21), int(ip(2, 21))), wire.Station(gateway, int(ip(3, 31))), wire.ICMP,
+                                bytes(size - 20))
+        switch.appctl("netdev-dummy/receive", "tap21", whole.hex())
+    assert punted(switch, attachment.slot) == 2
+    assert too_large(switch) == 0

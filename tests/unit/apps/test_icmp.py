@@ -1,4 +1,4 @@
-"""Time exceeded: what it says, and to what it is never said (RFC 1812 section 4.3.2.7)."""
+"""Time exceeded and too big: what they say, and to what it is never said (RFC 1812 section 4.3.2.7)."""
 from __future__ import annotations
 
 import pytest
@@ -8,7 +8,7 @@ from os_ken.lib.packet import icmp as oracle
 from os_ken.lib.packet import ipv4, packet
 
 from naas_sdn.apps import wire
-from naas_sdn.apps.icmp import time_exceeded
+from naas_sdn.apps.icmp import time_exceeded, too_big
 
 VM = wire.Station(0x02AABBCCDDEE, 0x0A000007)
 FAR = wire.Station(0xFA163E0000FE, 0xC0000201)
@@ -17,7 +17,7 @@ PROBE = wire.build_udp(VM, FAR, 40000, 33434, bytes(range(40)))
 
 
 def answered(frame: bytes) -> bytes | None:
-    return time_exceeded(frame, GATEWAY, FAR.mac)
+    return time_exceeded(frame, wire.Station(FAR.mac, GATEWAY))
 
 
 def with_fragment(frame: bytes, value: int) -> bytes:
@@ -41,6 +41,15 @@ def test_the_error_quotes_the_packet_to_its_sender():
     assert (error.type, error.code) == (11, 0)
     assert wire.checksum(answer[34:]) == 0
     assert answer[:12] == VM.mac.to_bytes(6) + FAR.mac.to_bytes(6)
+    assert answer[42:] == PROBE[14:]
+
+
+def test_what_is_too_big_is_told_the_size_that_passes() -> None:
+    answer = too_big(PROBE, wire.Station(FAR.mac, GATEWAY), 1450)
+    assert answer is not None
+    error = packet.Packet(answer).get_protocol(oracle.icmp)
+    assert (error.type, error.code, error.data.mtu) == (3, 4, 1450)
+    assert wire.checksum(answer[34:]) == 0
     assert answer[42:] == PROBE[14:]
 
 

@@ -10,7 +10,7 @@ from os_ken.lib.packet import icmpv6 as oracle
 from os_ken.lib.packet import ipv6, packet
 
 from naas_sdn.apps import wire, wire6
-from naas_sdn.apps.icmp6 import time_exceeded
+from naas_sdn.apps.icmp6 import time_exceeded, too_big
 
 VM = wire.Station(0x02AABBCCDDEE, int(IPv6Address("2001:db8:1::7")))
 FAR = wire.Station(0xFA163E0000FE, int(IPv6Address("2001:db8:2::1")))
@@ -27,7 +27,7 @@ PROBE = frame(UDP, bytes(range(40)))
 
 
 def answered(data: bytes) -> bytes | None:
-    return time_exceeded(data, GATEWAY, FAR.mac)
+    return time_exceeded(data, wire.Station(FAR.mac, GATEWAY))
 
 
 def test_the_error_quotes_the_packet_to_its_sender() -> None:
@@ -40,6 +40,14 @@ def test_the_error_quotes_the_packet_to_its_sender() -> None:
     pseudo = answer[22:54] + len(answer[54:]).to_bytes(4) + (58).to_bytes(4)
     assert wire.checksum(pseudo + answer[54:]) == 0
     assert answer[:12] == VM.mac.to_bytes(6) + FAR.mac.to_bytes(6)
+    assert answer[62:] == PROBE[14:]
+
+
+def test_what_is_too_big_is_told_the_size_that_passes() -> None:
+    answer = too_big(PROBE, wire.Station(FAR.mac, GATEWAY), 1450)
+    assert answer is not None
+    assert answer[54:56] == b"\2\0" and answer[58:62] == (1450).to_bytes(4)
+    assert wire.checksum(answer[22:54] + len(answer[54:]).to_bytes(4) + (58).to_bytes(4) + answer[54:]) == 0
     assert answer[62:] == PROBE[14:]
 
 
