@@ -60,7 +60,7 @@ def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     patrol = Patrol(lambda: engine.sessions().values(), options.check_interval, options.audit_interval,
                     options.audit_share)
     threads += [runtime.spawn(patrol.check), runtime.spawn(patrol.audit), runtime.spawn(Desk(database, engine).run)]
-    threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent),
+    threads += [runtime.spawn(ledger.run), runtime.spawn(engine.forget_absent), runtime.spawn(engine.watch),
                 runtime.spawn(engine.shed_idle, conf.openflow.wide_idle), runtime.spawn(engine.announce)]
     if conf.nova.events:
         threads.append(runtime.spawn(nova.Announcer(database, nova.poster(conf), conf.nova.interval).run))

@@ -55,6 +55,9 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.FloatOpt("audit_share", default=0.018, min=0.001, max=1,
                      help="The part of a core that comparing may take; reading the sockets comes on top. Where that is "
                           "too little for audit_interval, a round takes longer."),
+        cfg.BoolOpt("nat", default=True,
+                    help="Translate addresses at routers' gateways: floating addresses, and source NAT for the rest. "
+                         "Without, floating addresses are refused, and gateways are routed plainly."),
         cfg.BoolOpt("auto_register", default=False,
                     help="Register unknown hypervisors by what their dp_desc says. For labs only."),
         cfg.StrOpt("tunnel_interface", default="vxlan0", help="Name of the tunnel port on every hypervisor."),

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.l2switch import local_port
+from naas_sdn.apps.provider import FROM_WIRE, TAGGED
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact, Hypervisor
-from naas_sdn.pipeline.flow import Flow, InPort, Move, Recirculate, Resubmit, SetField, match
+from naas_sdn.model.values import Attachment, Fact, Hypervisor, Network
+from naas_sdn.pipeline.flow import Flow, InPort, Move, PushVlan, Recirculate, Resubmit, SetField, match
 from naas_sdn.pipeline.program import Meter, Police, Program
-from naas_sdn.pipeline.tables import ANSWER_FLAGS, ANSWER_MAC, HOP, HOP6, IN, SCRATCH, Reason, Table
+from naas_sdn.pipeline.tables import ANSWER_FLAGS, ANSWER_MAC, FLAGS, HOP, HOP6, IN, NET, SCRATCH, Reason, Table
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, ECHO_REPLY = 1, 0
@@ -29,7 +30,7 @@ class Answers:
 
     name = "answers"
     tables = frozenset((Table.ANSWER, Table.ANEW, Table.TURN))
-    kinds = frozenset(("port", "switch"))
+    kinds = frozenset(("port", "switch", "self", "tagged"))
     reasons: frozenset[Reason] = frozenset()
 
     def __init__(self, rate: int) -> None:
@@ -42,6 +43,9 @@ class Answers:
                 yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
             case Hypervisor():
                 yield Group("fabric"), Scope("switch")
+                yield Group("host", fact.name), Scope("self", fact.name, fact.name)
+            case Network() if fact.vlan is not None:
+                yield Group("network", fact.id), Scope("tagged", fact.id)
             case _:
                 return
 
@@ -49,6 +53,10 @@ class Answers:
         if scope.kind == "switch":
             return Program((*(Flow(Table.ANEW, 100, match(eth_type=kind), (Recirculate(kind),), Table.TURN)
                               for kind in (ARP, IPV4, IPV6)), _ARP_REPLY, _ECHO_REPLY, *_ADVERTISEMENT, _ECHO_REPLY6))
+        if scope.kind == "self":
+            return self._wire(view, scope.id)
+        if scope.kind == "tagged":
+            return Program(tuple(_tagged(view, scope.id)))
         here = local_port(view, scope.id)
         if here is None:
             return Program()
@@ -57,8 +65,28 @@ class Answers:
         return Program((Flow(Table.ANSWER, 100, match({IN: port.key}), goto=Table.ANEW, meter=meter.number),),
                        (meter,))
 
+    def _wire(self, view: View, host: str) -> Program:
+        """All physical networks together may have as many answers as one port."""
+        if not view.uplinks_of(host):
+            return Program()
+        meter = Meter(Meter.WIRE_ANSWER, self._rate, self._rate, packets=True)
+        return Program((Flow(Table.ANSWER, 90, match({FLAGS: FROM_WIRE}), goto=Table.ANEW, meter=meter.number),),
+                       (meter,))
+
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
+
+
+def _tagged(view: View, network_id: str) -> Iterator[Flow]:
+    """What a VLAN is answered has its tag, which was taken off."""
+    network = view.network(network_id)
+    if network is None or network.vlan is None:
+        return
+    tag = (PushVlan(), SetField("vlan_vid", TAGGED | network.vlan))
+    for reply in (_ARP_REPLY, _ECHO_REPLY):
+        fields = {name: value for name, value, _ in reply.match}
+        yield Flow(Table.TURN, 110, match({NET: network.key, FLAGS: FROM_WIRE}, **fields),
+                   (*reply.actions[:-1], *tag, reply.actions[-1]))
 
 
 _ARP_REPLY = Flow(Table.TURN, 100, match(eth_type=ARP), (

@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from naas_sdn.apps import provider
+from naas_sdn.apps import external, provider
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import ways_of
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact, Hypervisor, Member, Network, Port, QosPolicy, Uplink
+from naas_sdn.model.values import (
+    Attachment,
+    Exit,
+    Fact,
+    Hypervisor,
+    Landing,
+    Member,
+    Network,
+    Outlet,
+    Port,
+    QosPolicy,
+    Uplink,
+)
 from naas_sdn.pipeline.flow import (
     CheckLarger,
     Controller,
@@ -52,7 +64,8 @@ class L2Switch:
     name = "l2switch"
     tables = frozenset((Table.CLASSIFY, Table.TUNNEL, Table.MEMBER, Table.ADMIT, Table.UPLINK, Table.L2, Table.COPY,
                         Table.FLOOD, Table.TO_ACL, Table.OUTPUT, Table.TUNNEL_OUT, Table.TOO_LARGE, Table.PUNT))
-    kinds = frozenset(("switch", "peer", "self", "wire", "network", "flood", "member", "neighbour", "port", "copies"))
+    kinds = frozenset(("switch", "peer", "self", "wire", "network", "flood", "member", "neighbour", "port", "copies",
+                       "transit", "landing"))
     reasons: frozenset[Reason] = frozenset()
 
     def __init__(self, tunnel_interface: str, tunnel_mtu: int, punt_rate: int) -> None:
@@ -82,6 +95,12 @@ class L2Switch:
                 yield Group("members", fact.network_id), Scope("member", f"{fact.network_id} {fact.host}")
                 yield Group("host", fact.host), Scope("port", fact.port_id, fact.host)
                 yield Group("host", fact.host), Scope("copies", fact.network_id, fact.host)
+            case Outlet():
+                yield Group("host", fact.host), Scope("copies", fact.network_id, fact.host)
+            case Exit():
+                yield Group("host", fact.host), Scope("transit", fact.router_id, fact.host)
+            case Landing():
+                yield Group("host", fact.host), Scope("landing", fact.floating_ip_id, fact.host)
             case _:
                 return
 
@@ -92,7 +111,7 @@ class L2Switch:
             case "peer":
                 return Program(tuple(_peer(view, scope.id)))
             case "self":
-                return Program(tuple(self._self(view, scope.id)))
+                return self._self(view, scope.id)
             case "wire":
                 return Program(tuple(provider.wire(view, scope.host or "", scope.id)))
             case "network":
@@ -105,13 +124,24 @@ class L2Switch:
                 return Program(tuple(_neighbour(view, scope.id)))
             case "port":
                 return self._port(view, scope.id)
+            case "transit":
+                return Program(tuple(external.transit(view, scope.id)))
+            case "landing":
+                return Program(tuple(external.landing(view, scope.id)))
             case _:
                 return Program(tuple(self._copies(view, scope.id)))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
 
-    def _self(self, view: View, host: str) -> Iterator[Flow]:
+    def _self(self, view: View, host: str) -> Program:
+        if not view.uplinks_of(host):
+            return Program(tuple(self._own(view, host)))
+        meter = Meter(Meter.WIRE_PUNT, self._punt_rate, self._punt_rate, packets=True)
+        punt = Flow(Table.PUNT, 90, match({FLAGS: provider.FROM_WIRE}), (Controller(),), meter=meter.number)
+        return Program((*self._own(view, host), punt), (meter,))
+
+    def _own(self, view: View, host: str) -> Iterator[Flow]:
         hypervisor, tunnel = view.hypervisor(host), view.link(host, self._tunnel_interface)
         if hypervisor is None:
             return
@@ -122,6 +152,10 @@ class L2Switch:
         if tunnel is not None:
             yield drop(Table.CLASSIFY, 50, match(in_port=tunnel.number), Reason.TUNNEL_NOT_MEMBER)
             yield Flow(Table.TUNNEL_OUT, 120, match({FLAGS: (Flag.LARGE, Flag.LARGE)}), (_FORGET,), Table.TOO_LARGE)
+            if view.uplinks_of(host):
+                # From one floating address to another, both of machines of hypervisors without the uplink.
+                both = Flag.SIZED | Flag.TRANSIT
+                yield Flow(Table.TUNNEL_OUT, 115, match({FLAGS: (both, both)}), (InPort(),))
             yield Flow(Table.TUNNEL_OUT, 110, match({FLAGS: (Flag.SIZED, Flag.SIZED)}), (Output(tunnel.number),))
             yield Flow(Table.TUNNEL_OUT, 100, (), (*self._sized, Resubmit(Table.TUNNEL_OUT)))
 

@@ -11,14 +11,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv6Network
 
-from naas_sdn.apps import icmp, icmp6, neighbours6
+from naas_sdn.apps import external, icmp, icmp6, neighbours6
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import Destination, Gateway, extra_routes_of, gateways_of, legs_of, routes_of
 from naas_sdn.apps.l2switch import local_port
 from naas_sdn.apps.wire import ETHERNET, Station
 from naas_sdn.model.ip import Ip, Prefix, link_local
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import DHCP_SERVICE, Attachment, Fact, Hypervisor, Network, Port, Router, Subnet
+from naas_sdn.model.values import (
+    DHCP_SERVICE,
+    FLOATING_IP,
+    ROUTER_GATEWAY,
+    Attachment,
+    Fact,
+    Hypervisor,
+    Network,
+    Port,
+    Router,
+    Subnet,
+)
 from naas_sdn.pipeline.families import FAMILIES, Family
 from naas_sdn.pipeline.flow import CheckLarger, DecTtl, Flow, Move, Resubmit, SetField, drop, match, prefix, within
 from naas_sdn.pipeline.program import Program
@@ -47,7 +58,7 @@ class L3Router:
 
     name = "l3router"
     tables = frozenset((Table.ARP, Table.ROUTER_IN, Table.ROUTE, Table.NEXT_HOP))
-    kinds = frozenset(("switch", "subnet", "network", "interface", "neighbour", "port"))
+    kinds = frozenset(("switch", "subnet", "network", "interface", "neighbour", "port", "exit"))
     reasons = frozenset((Reason.TTL_EXCEEDED, Reason.TOO_BIG))
 
     def place(self, key: Key, fact: Fact) -> Iterator[tuple[Group, Scope]]:
@@ -61,6 +72,8 @@ class L3Router:
             case Router():
                 for subnet_id in {leg.subnet_id for leg in fact.legs}:
                     yield Group("router", fact.id), Scope("interface", f"{fact.id} {subnet_id}")
+                if fact.gateway is not None:
+                    yield Group("router", fact.id), Scope("exit", fact.id)
             case Port() if fact.addresses:
                 yield Group("ports", fact.network_id), Scope("neighbour", fact.id, remote=fact.is_machines)
             case Attachment():
@@ -75,9 +88,11 @@ class L3Router:
             case "subnet":
                 return Program(tuple(_subnet(view, scope.id)))
             case "network":
-                return Program(tuple(_wide(view, scope.id)))
+                return Program((*_wide(view, scope.id), *external.next_hops(view, scope.id)))
             case "interface":
                 return Program(tuple(_interface(view, *scope.id.split(" ", 1))))
+            case "exit":
+                return Program(tuple(_exit(view, scope.id)))
             case "neighbour":
                 return Program(tuple(_neighbour(view, scope.id)))
             case _:
@@ -177,6 +192,20 @@ def _interface(view: View, router_id: str, subnet_id: str) -> Iterator[Flow]:
             yield from _extra_routes(view, router, destination)
 
 
+def _exit(view: View, router_id: str) -> Iterator[Flow]:
+    """The router's way out of the cloud, and its address there, seen from inside."""
+    router = view.router(router_id)
+    if router is None or external.external_network(view, router) is None or router.gateway is None:
+        return
+    yield from external.routes(view, router)
+    port = view.port(router.gateway.port_id)
+    address = external.address_of(port) if port is not None else None
+    if address is not None:
+        there = {RT: router.key, "ip_dst": int(address)}
+        yield _echo_answer(FAMILIES[4], Table.ROUTE, 310, there)
+        yield drop(Table.ROUTE, 300, match(there, eth_type=FAMILIES[4].eth_type), Reason.GATEWAY_NO_SERVICE)
+
+
 def _route(view: View, routing_table: int, to: Destination, *, to_gateway_only: bool = False) -> Iterator[Flow]:
     network = view.network(to.subnet.network_id)
     if network is None or not network.admin_up:
@@ -221,6 +250,12 @@ def _neighbour(view: View, port_id: str) -> Iterator[Flow]:
     if port.owner == DHCP_SERVICE:
         for address in port.addresses:
             yield _arp_answer(network, int(address.ip), port.mac)
+    elif port.owner in (ROUTER_GATEWAY, FLOATING_IP) and network.is_provider:
+        for address in port.addresses:
+            if address.ip.version == 4:
+                yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, HOP: int(address.ip)}),
+                           (SetField("eth_dst", port.mac),), next_table(Table.NEXT_HOP))
+                yield _arp_answer(network, int(address.ip), port.mac)
     elif view.attachment(port_id) is not None:
         for address in port.addresses:
             yield Flow(Table.NEXT_HOP, 100, match({NET: network.key, **_hop(address.ip)}),

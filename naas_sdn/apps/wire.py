@@ -104,6 +104,23 @@ def arp_target(frame: bytes) -> int | None:
     return int.from_bytes(frame[_ARP_END - 4:_ARP_END])
 
 
+def arp_sender(frame: bytes) -> Station | None:
+    """Who an ARP packet says its sender is."""
+    if len(frame) < _ARP_END or frame[12:22] != _ARP_TYPE + b"\0\1\x08\0\6\4" + frame[20:22]:
+        return None
+    return Station(int.from_bytes(frame[22:28]), int.from_bytes(frame[28:32]))
+
+
+def arp_request(sender: Station, target: int, vlan: int | None = None) -> bytes:
+    """A broadcast that asks who has `target`; about the sender's own address it is an announcement (RFC 5227).
+
+    With an IEEE 802.1Q tag if `vlan` is given.
+    """
+    tag = b"" if vlan is None else b"\x81\0" + vlan.to_bytes(2)
+    return (BROADCAST_MAC.to_bytes(6) + sender.mac.to_bytes(6) + tag + _ARP_TYPE + b"\0\1\x08\0\6\4\0\1"
+            + sender.mac.to_bytes(6) + sender.ip.to_bytes(4) + bytes(6) + target.to_bytes(4))
+
+
 def parse_udp(frame: bytes) -> Udp | None:
     """The UDP datagram in a frame; None if there is none, it is a fragment, cut short, or corrupted."""
     ip = parse_ipv4(frame)

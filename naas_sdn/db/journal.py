@@ -14,6 +14,8 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy import func as sql
 from sqlalchemy.orm import Mapper, Session, UOWTransaction, object_session
 
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
+from naas_sdn.db.gateway_rows import RouterGatewayRow, SightingRow
 from naas_sdn.db.rows import (
     AllocationRow,
     HypervisorRow,
@@ -37,7 +39,7 @@ from naas_sdn.db.security_group_rows import (
     SecurityGroupRow,
     SecurityGroupRuleRow,
 )
-from naas_sdn.model.store import uplink_id
+from naas_sdn.model.store import sighting_id, uplink_id
 
 UNSEEN = frozenset((
     "name", "description", "created_at", "updated_at", "revision_number", "next_number", "is_default",
@@ -92,6 +94,12 @@ def subject(row: Row) -> tuple[str, str] | None:
             return "router", row.id
         case RouterInterfaceRow():
             return "router", row.router_id
+        case RouterGatewayRow():
+            return "router", row.router_id
+        case FloatingIpRow():
+            return "floating_ip", row.id
+        case SightingRow():
+            return "sighting", sighting_id(row.network_id, row.ip_address)
         case RouteRow():
             return "route", row.id
         case QosPolicyRow():

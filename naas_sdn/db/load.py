@@ -10,6 +10,8 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, selectinload
 
+from naas_sdn.db.floating_ip_rows import FloatingIpRow
+from naas_sdn.db.gateway_rows import SightingRow
 from naas_sdn.db.rows import (
     AllocationRow,
     HypervisorRow,
@@ -31,13 +33,15 @@ from naas_sdn.db.security_group_rows import (
     SecurityGroupRuleRow,
 )
 from naas_sdn.model import dhcp
-from naas_sdn.model.store import Key, uplink_id
+from naas_sdn.model.store import Key, sighting_id, uplink_id
 from naas_sdn.model.values import (
     Address,
     AddressGroup,
     AddressPair,
     Attachment,
+    ExternalGateway,
     Fact,
+    FloatingIp,
     Hypervisor,
     Leg,
     Network,
@@ -48,6 +52,7 @@ from naas_sdn.model.values import (
     Router,
     SecurityGroup,
     SecurityRule,
+    Sighting,
     Subnet,
     Uplink,
 )
@@ -137,8 +142,12 @@ def hypervisor(row: HypervisorRow) -> Hypervisor:
 
 def router(row: RouterRow) -> Router:
     legs = sorted((interface.port_id, interface.subnet_id) for interface in row.interfaces)
-    return Router(row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up, tuple(
-        (ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.routes))
+    gateway = row.gateway
+    return Router(
+        row.id, row.key, tuple(Leg(*leg) for leg in legs), row.admin_state_up,
+        tuple((ip_network(route["destination"]), ip_address(route["nexthop"])) for route in row.routes),
+        ExternalGateway(gateway.port_id, gateway.network_id, gateway.slot, gateway.enable_snat)
+        if gateway is not None else None)
 
 
 def security_rule(group_id: str, content: str) -> SecurityRule:
@@ -245,8 +254,26 @@ def _vifs(session: Session, ids: Ids) -> Facts:
 
 def _routers(session: Session, ids: Ids) -> Facts:
     for row in session.scalars(select(RouterRow).where(_among(RouterRow.id, ids))
-                               .options(selectinload(RouterRow.interfaces))):
+                               .options(selectinload(RouterRow.interfaces), selectinload(RouterRow.gateway))):
         yield row.id, router(row)
+
+
+def _floating_ips(session: Session, ids: Ids) -> Facts:
+    """Those that stand for something."""
+    held = select(FloatingIpRow, PortRow.mac_address).join(PortRow, PortRow.id == FloatingIpRow.floating_port_id)
+    for row, mac in session.execute(held.where(_among(FloatingIpRow.id, ids))):
+        if row.port_id is not None and row.fixed_ip_address is not None and row.router_id is not None:
+            yield row.id, FloatingIp(row.id, row.floating_network_id, row.router_id,
+                                     IPv4Address(row.floating_ip_address), number_of(mac), row.port_id,
+                                     IPv4Address(row.fixed_ip_address))
+
+
+def _sightings(session: Session, ids: Ids) -> Facts:
+    networks = None if ids is None else {identifier.partition(" ")[0] for identifier in ids}
+    for row in session.scalars(select(SightingRow).where(_among(SightingRow.network_id, networks))):
+        identifier = sighting_id(row.network_id, row.ip_address)
+        if ids is None or identifier in ids:
+            yield identifier, Sighting(row.network_id, IPv4Address(row.ip_address), number_of(row.mac_address))
 
 
 def _routes(session: Session, ids: Ids) -> Facts:
@@ -280,7 +307,8 @@ def _address_groups(session: Session, ids: Ids) -> Facts:
 
 READERS: Mapping[str, Callable[[Session, Ids], Facts]] = {
     "hypervisor": _hypervisors, "uplink": _uplinks, "network": _networks, "subnet": _subnets, "port": _ports,
-    "vif": _vifs, "router": _routers, "route": _routes, "qos_policy": _qos_policies,
+    "vif": _vifs, "router": _routers, "floating_ip": _floating_ips,
+    "sighting": _sightings, "route": _routes, "qos_policy": _qos_policies,
     "security_group": _security_groups, "security_rule": _security_rules,
     "address_group": _address_groups,
 }

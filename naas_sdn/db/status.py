@@ -11,7 +11,17 @@ from sqlalchemy import Connection, and_, bindparam, delete, event, or_, select
 from sqlalchemy.orm import Mapper, Session
 
 from naas_sdn.db.journal import subject
-from naas_sdn.db.rows import AgentRow, HypervisorRow, ObjectErrorRow, Owned, PortRow, VifRow, now
+from naas_sdn.db.rows import (
+    AgentRow,
+    HypervisorRow,
+    HypervisorUplinkRow,
+    ObjectErrorRow,
+    Owned,
+    PortRow,
+    TunnelKeyRow,
+    VifRow,
+    now,
+)
 from naas_sdn.model.values import FLOATING_IP, ROUTER_GATEWAY
 
 ACTIVE, DOWN, ERROR = "ACTIVE", "DOWN", "ERROR"
@@ -81,6 +91,17 @@ def errors_of(session: Session, kind: str, ids: Iterable[str]) -> dict[str, str]
     for object_id, reason in session.execute(_ERRORS, {"kind": kind, "ids": list(ids)}):
         found[object_id] = f"{found[object_id]}; {reason}" if object_id in found else reason
     return found
+
+
+def led_to(session: Session, networks: Iterable[str]) -> set[str]:
+    """Those of these networks that are on a physical network with the uplink of a hypervisor that is alive."""
+    return set(session.scalars(_LED_TO, {"networks": list(networks)}))
+
+
+_LED_TO = select(TunnelKeyRow.network_id).distinct().join(
+    HypervisorUplinkRow, HypervisorUplinkRow.physical_network == TunnelKeyRow.physical_network).join(
+    HypervisorRow, HypervisorRow.name == HypervisorUplinkRow.host).where(
+    HypervisorRow.alive.is_(True), TunnelKeyRow.network_id.in_(bindparam("networks", expanding=True)))
 
 
 def port_status(row: PortRow, error: str | None) -> str:

@@ -56,7 +56,7 @@ class Announcements:
             due = self._due.get(place)
             if due is None or due.announcement != announcement:
                 self._due[place] = _Due(announcement, now)
-        networks = {announcement.network_id for announcement in left}
+        networks = {announcement.network_id for announcement in left if announcement.farewell}
         for (network_id, _), due in self._due.items() if networks else ():
             if network_id in networks:
                 due.when, due.sent = now, 0

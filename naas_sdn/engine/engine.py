@@ -15,10 +15,12 @@ from naas_sdn.engine.audit import AuditLog, subject
 from naas_sdn.engine.compiler import WIDEST, Compiler
 from naas_sdn.engine.contract import Identity, Punt, Switch
 from naas_sdn.engine.interest import RESUME, target
+from naas_sdn.engine.next_hops import NextHops
+from naas_sdn.engine.presence import Presence
 from naas_sdn.engine.reports import Reports
 from naas_sdn.engine.session import Session
 from naas_sdn.model.store import Key, View
-from naas_sdn.model.values import Attachment, Fact, Hypervisor, Link, Port
+from naas_sdn.model.values import Absent, Attachment, Fact, Hypervisor, Link, Port, Router
 from naas_sdn.pipeline.program import Encode
 from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
 from naas_sdn.service import hypervisors
@@ -66,8 +68,10 @@ class Engine:
         self._told: dict[Scope, str] = {}
         self._requests: Mapping[Key, tuple[str, ...]] = {}
         self._auto_register = auto_register
+        self._presence = Presence(time.monotonic())
         self.audit_log = AuditLog()
         self.compiler = Compiler(self._apps, encode, widest)
+        self._next_hops = NextHops(self.compiler.store, self._reports)
 
     # Facts, from the plugins
 
@@ -129,6 +133,7 @@ class Engine:
                           tell_faults=self._tell_faults, full_syncs=self._full_syncs, moves=self._moves,
                           log=self.audit_log)
         self._sessions[switch.host] = session
+        self._presence.came(switch.host, time.monotonic())
         session.wake()
 
     def links(self, switch: Switch, links: dict[str, int]) -> None:
@@ -142,11 +147,15 @@ class Engine:
             return
         session.close()
         del self._sessions[switch.host]
+        self._presence.left(switch.host, time.monotonic())
         self._book_loss(switch.host)
 
     def packet_in(self, switch: Switch, punt: Punt) -> None:
         """Answer a punt out of the port that it came from, or fetch what it missed."""
         number = punt.fields.get(REASON, 0)
+        if number == Reason.NEXT_HOP:
+            self._next_hops.hear(punt.fields.get(NET, 0), punt.data, time.monotonic())
+            return
         view = View(self.compiler.store, switch.host)
         port = view.port_of_key(punt.fields.get(IN, 0))
         attachment = view.attachment(port.id) if port is not None else None
@@ -181,6 +190,26 @@ class Engine:
         if session is not None:
             LOG.warning("%s: somebody else changed %d flows", switch.host, len(flows))
             session.distrust(flows)
+
+    def watch(self) -> None:
+        """Every second: who is gone, so that others take their routers' gateways over, and what answers out there."""
+        store = self.compiler.store
+        while True:
+            runtime.sleep(1.0)
+            now, hosts = time.monotonic(), store.elements(Key("hypervisors", ""))
+            absent = self._presence.absent(hosts, now)
+            changed = {host for host in hosts if (host in absent) != (store.fact(Key("absent", host)) is not None)}
+            if changed:
+                self.apply([(Key("absent", host), Absent(host) if host in absent else None)
+                            for host in sorted(changed)])
+            self._next_hops.settle(self._listening(), now)
+
+    def _listening(self) -> set[str]:
+        """The external networks on which a router's exit is connected."""
+        routers = (self.compiler.store.fact(Key("router", router_id))
+                   for router_id, host in self.compiler.store.elements(Key("exits", "")) if host in self._sessions)
+        return {router.gateway.network_id for router in routers
+                if isinstance(router, Router) and router.gateway is not None}
 
     def forget_absent(self) -> None:
         """After a start: a hypervisor that has not come back within GRACE is not alive, whatever the database says."""

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from naas_sdn.apps.contract import Group
 from naas_sdn.apps.gateways import Ways, ways_of
+from naas_sdn.engine.exits import Exits
 from naas_sdn.engine.filters import Filters
 from naas_sdn.model.store import Key, Store, View
-from naas_sdn.model.values import Fact, Member, Network, Wide
+from naas_sdn.model.values import Exit, Fact, Member, Network, Wide
 
 FABRIC = Group("fabric")
 
@@ -26,6 +27,7 @@ class Reach:
         self._store = store
         self._widest = widest
         self._filters = Filters(store)
+        self._exits = Exits(store)
         self._ways: dict[str, Ways] = {}
         self._networks: defaultdict[str, set[str]] = defaultdict(set)
         """Of each router."""
@@ -37,41 +39,54 @@ class Reach:
     def subscriptions(self, host: str) -> set[Group]:
         """Of a hypervisor; of wide networks that it does not host itself, it may ask for some ports besides."""
         groups = {FABRIC, Group("host", host)}
-        for network_id in self._store.elements(Key("networks of host", host)):
+        for network_id in self._served(host):
             ways = self._ways.get(network_id, Ways())
             groups.update(Group(kind, network_id) for kind in ("network", "members", "ports"))
             groups.update(Group("members", partner) for partner in ways.networks)
             groups.update(Group("ports", other) for other in self._narrow(ways))
             for router_id in ways.routers:
                 groups.update((Group("router", router_id), Group("members", router_id)))
+        for network_id in self._store.elements(Key("outlets of host", host)):
+            groups.update((Group("network", network_id), Group("ports", network_id)))
         groups.update(self._filters.subscriptions(host))
         return groups
 
     def reached(self, host: str) -> set[str]:
         """The networks that a hypervisor hosts or routes to."""
         found: set[str] = set()
-        for network_id in self._store.elements(Key("networks of host", host)):
+        for network_id in self._served(host):
             ways = self._ways.get(network_id, Ways())
             found.update((network_id, *ways.networks), *(self._networks[router_id] for router_id in ways.routers))
         return found
 
-    def follow(self, stale: Iterable[Key], reread: Iterable[str], take: Take, track: Track) -> set[str]:
+    def follow(self, stale: Iterable[Key], reread: Iterable[str], book: Take, track: Track) -> set[str]:
         """After the facts behind `stale` have changed: put Member and Wide facts right.
 
         `reread`: networks whose ways read something stale; `track` is told what a network's ways have read. Returns
         the hypervisors whose subscriptions may be others now.
         """
         stale = list(stale)
+        derived: set[Key] = set()
+
+        def take(key: Key, fact: Fact | None) -> None:
+            derived.add(key)
+            if key.kind == "member":
+                derived.add(Key("members of router", key.id[1]))
+            book(key, fact)
+
         rerouted, routers = self._reroute({*reread, *(key.id for key in stale if key.kind == "network")}, track)
         plugged = {key.id for key in stale if key.kind == "attachments of network"}
         networks = {key.id for key in stale if key.kind == "network"}
         widened = self._weigh(plugged, rerouted | networks, routers, take)
         moved = {key.id for key in stale if key.kind == "networks of host"} | self._filters.follow(stale)
+        turned, leaving = self._exits.elect(stale, take)
+        moved |= leaving
         joined = {key.id for key in stale if key.kind == "hosts of network"}
-        for router_id in routers.union(*(self._ways.get(network_id, Ways()).routers for network_id in joined)):
+        for router_id in routers.union(turned, *(self._ways.get(network_id, Ways()).routers for network_id in joined)):
             changed = self._enrol(router_id, take)
-            if router_id in routers:
+            if router_id in routers or router_id in turned:
                 moved |= changed | self._members(router_id)
+        moved |= self._exits.spread((*stale, *derived), take)
         for network_id in rerouted:
             moved |= self._hosts(network_id)
         moved.update(*(self._hosts(network_id) for network_id in
@@ -147,10 +162,18 @@ class Reach:
     def _enrol(self, router_id: str, take: Take) -> set[str]:
         """The hypervisors that became members of a router, or are no more."""
         wanted: set[str] = set().union(*(self._hosts(network_id) for network_id in self._networks.get(router_id, ())))
+        found = self._store.fact(Key("exit", router_id))
+        if isinstance(found, Exit):
+            wanted.add(found.host)
         changed = wanted ^ self._members(router_id)
         for host in changed:
             take(Key("member", (host, router_id)), Member(host, router_id) if host in wanted else None)
         return changed
+
+    def _served(self, host: str) -> set[str]:
+        """The networks that a hypervisor hosts, and those behind routers that leave by it."""
+        return set(self._store.elements(Key("networks of host", host))).union(
+            *(self._networks.get(router_id, ()) for router_id in self._store.elements(Key("exits of host", host))))
 
     def _narrow(self, ways: Ways) -> Iterator[str]:
         for router_id in ways.routers - self._crowded:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from naas_sdn import runtime
 from naas_sdn.apps.contract import Scope
+from naas_sdn.apps.provider import uplink_number
 from naas_sdn.db import status
 from naas_sdn.db.session import Session as Transaction
 from naas_sdn.engine.announcer import Announcements
@@ -28,7 +29,7 @@ from naas_sdn.engine.replica import Plan, Replica
 from naas_sdn.engine.reports import Reports
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Link, Port
-from naas_sdn.pipeline.program import Delta, FlowMod, Name
+from naas_sdn.pipeline.program import Announcement, Delta, FlowMod, Name
 from naas_sdn.pipeline.tables import Table
 from naas_sdn.service import plugging
 
@@ -251,17 +252,22 @@ class Session:
     def _acknowledge(self, plan: Plan) -> None:
         self._replica.acknowledge(plan)
         for announcement in self._announcements.follow(plan.changes, time.monotonic(), whole=plan.holds is not None):
-            self._announce(announcement.network_id, announcement.farewell)
+            self._announce(announcement, announcement.farewell)
 
     def announce(self, now: float) -> None:
         """Send what is due at this moment of the monotonic clock."""
         for announcement in self._announcements.due(now):
-            self._announce(announcement.network_id, announcement.frame)
+            self._announce(announcement, announcement.frame)
 
-    def _announce(self, network_id: str, frame: bytes) -> None:
-        """To every machine of the network here."""
+    def _announce(self, announcement: Announcement, frame: bytes) -> None:
+        """To every machine of the network here, or to the physical network."""
         view = View(self._compiler.store, self.host)
-        links = []
+        network_id, links = announcement.network_id, []
+        if announcement.uplink is not None:
+            number = uplink_number(view, self.host, announcement.uplink)
+            if number is not None and frame:
+                self.switch.send((number,), frame)
+            return
         for port_id in sorted(self._compiler.store.elements(Key("attachments of network on host",
                                                                 (network_id, self.host)))):
             port, attachment = view.port(port_id), view.attachment(port_id)

@@ -12,17 +12,22 @@ from typing import Any, NamedTuple
 from naas_sdn.model.values import (
     AddressGroup,
     Attachment,
+    Exit,
     Fact,
+    FloatingIp,
     Hypervisor,
+    Landing,
     Link,
     Member,
     Network,
+    Outlet,
     Port,
     QosPolicy,
     Route,
     Router,
     SecurityGroup,
     SecurityRule,
+    Sighting,
     Subnet,
     Uplink,
 )
@@ -58,6 +63,10 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
         case Router():
             for leg in fact.legs:
                 yield Key("routers of subnet", leg.subnet_id), fact.id
+            if fact.gateway is not None:
+                yield Key("routers with a gateway", ""), fact.id
+        case FloatingIp():
+            yield Key("floating addresses", ""), fact.id
         case Route():
             for subnet_id in fact.subnet_ids:
                 yield Key("routes of subnet", subnet_id), fact.id
@@ -66,6 +75,7 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
             yield Key("hypervisor of datapath", fact.datapath_id), fact.name
         case Uplink():
             yield Key("uplinks of host", fact.host), fact.physical_network
+            yield Key("hosts at physical network", fact.physical_network), fact.host
         case Link():
             yield Key("hosts of interface", fact.interface), fact.host
             yield Key("interfaces of host", fact.host), fact.interface
@@ -74,6 +84,15 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
                 yield Key("remotes of group", (fact.group_id, fact.ingress)), fact.remote
         case Member():
             yield Key("members of router", fact.router_id), fact.host
+        case Exit():
+            yield Key("exits", ""), (fact.router_id, fact.host)
+            yield Key("exits of host", fact.host), fact.router_id
+        case Landing():
+            yield Key("landings", ""), (fact.floating_ip_id, fact.host)
+        case Outlet():
+            yield Key("outlets of host", fact.host), fact.network_id
+        case Sighting():
+            yield Key("sightings", ""), (fact.network_id, fact.ip)
         case _:
             return
 
@@ -81,6 +100,10 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
 def uplink_id(host: str, physical_network: str) -> str:
     """Names of hypervisors have no spaces."""
     return f"{host} {physical_network}"
+
+
+def sighting_id(network_id: str, ip: object) -> str:
+    return f"{network_id} {ip}"
 
 
 FEW = 6
@@ -198,6 +221,34 @@ class View:
     def uplink(self, host: str, physical_network: str) -> Uplink | None:
         """Where the hypervisor is connected to the physical network."""
         found: Uplink | None = self._fact("uplink", uplink_id(host, physical_network))
+        return found
+
+    def uplinks_of(self, host: str) -> list[str]:
+        """The physical networks that the hypervisor is connected to."""
+        return self._elements("uplinks of host", host)
+
+    def hosts_at(self, physical_network: str) -> list[str]:
+        """The hypervisors with an uplink to it."""
+        return self._elements("hosts at physical network", physical_network)
+
+    def is_absent(self, host: str) -> bool:
+        return self._fact("absent", host) is not None
+
+    def exit(self, router_id: str) -> Exit | None:
+        found: Exit | None = self._fact("exit", router_id)
+        return found
+
+    def members_of(self, router_id: str) -> list[str]:
+        """The hypervisors that may send to the networks of the router."""
+        return self._elements("members of router", router_id)
+
+    def floating_ip(self, identifier: str) -> FloatingIp | None:
+        found: FloatingIp | None = self._fact("floating_ip", identifier)
+        return found
+
+    def sighting(self, network_id: str, ip: Any) -> Sighting | None:
+        """Who has this address of a physical network."""
+        found: Sighting | None = self._fact("sighting", sighting_id(network_id, ip))
         return found
 
     def router(self, router_id: str) -> Router | None:

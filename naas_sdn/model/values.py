@@ -148,6 +148,24 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class ExternalGateway:
+    """Where a router leaves the cloud: its port on an external network. `slot` no other router has.
+
+    With `snat` what has no floating address goes out with the gateway's.
+    """
+
+    port_id: str
+    network_id: str
+    slot: int
+    snat: bool = True
+
+    @property
+    def zone(self) -> int:
+        """Of conntrack: above those of ports."""
+        return 0x8001 + self.slot
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """`routes` are (destination, next hop), each next hop on the subnet of a leg."""
 
@@ -156,6 +174,23 @@ class Router:
     legs: tuple[Leg, ...] = ()
     admin_up: bool = True
     routes: tuple[tuple[Prefix, Ip], ...] = ()
+    gateway: ExternalGateway | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FloatingIp:
+    """An address of external network `network_id` that stands for the address `fixed` of port `port_id`.
+
+    Both are IPv4. `mac` is its own, of the port that holds it.
+    """
+
+    id: str
+    network_id: str
+    router_id: str
+    ip: IPv4Address
+    mac: int
+    port_id: str
+    fixed: IPv4Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +278,46 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """Who answered on a physical network for the gateway address `ip` of an external network."""
+
+    network_id: str
+    ip: IPv4Address
+    mac: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A hypervisor whose switch has been away too long to be relied on."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The hypervisor that has the router's gateway."""
+
+    router_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The hypervisor that translates a floating address."""
+
+    floating_ip_id: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """By its own uplink, the hypervisor sends what leaves by routers with a gateway on this external network."""
+
+    host: str
+    network_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wide:
     """A network with too many ports for every hypervisor to hold: each holds those that its machines talk to."""
 
@@ -250,4 +325,5 @@ class Wide:
 
 
 Fact = (Network | Subnet | Port | Attachment | Hypervisor | Uplink | Router | Route | QosPolicy | SecurityGroup
-        | SecurityRule | AddressGroup | Link | Member | Wide)
+        | SecurityRule | AddressGroup | Link | Member | Wide | FloatingIp | Sighting | Absent | Exit | Landing
+        | Outlet)

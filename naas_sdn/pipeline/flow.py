@@ -238,8 +238,37 @@ class Commit:
         return f"ct(commit,zone={self.zone}[0..15])"
 
 
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """Keep the connection in conntrack's zone `zone`, with address `source` for its own, and go on at `table`.
+
+    What follows of it is translated alike. `source` is IPv4, with a port from `PORTS`.
+    """
+
+    zone: int
+    table: Table
+    source: int
+    PORTS: ClassVar[tuple[int, int]] = (1024, 65535)
+
+    def __str__(self) -> str:
+        low, high = self.PORTS
+        return (f"ct(commit,table={int(self.table)},zone={self.zone},"
+                f"nat(src={_ipv4(self.source)}:{low}-{high}))")
+
+
+@dataclass(frozen=True, slots=True)
+class Untranslate:
+    """Look the packet's connection up in `zone`, undo its translation, and go on at `table`."""
+
+    zone: int
+    table: Table
+
+    def __str__(self) -> str:
+        return f"ct(table={int(self.table)},zone={self.zone},nat)"
+
+
 Action = (SetField | Move | Output | InPort | Controller | Resubmit | DecTtl | PushVlan | PopVlan | CheckLarger
-          | Recirculate | Fork | Track | Commit)
+          | Recirculate | Fork | Track | Commit | Translate | Untranslate)
 
 
 class Flow(NamedTuple):

@@ -35,6 +35,9 @@ class Meter:
     burst: int
     packets: bool = False
 
+    WIRE_PUNT: ClassVar[int] = 3 << 16
+    WIRE_ANSWER: ClassVar[int] = (3 << 16) + 1
+    """What a hypervisor's uplinks may have together, of the controller and of answers: above all ports' meters."""
     SLOWPATH: ClassVar[int] = 0xFFFFFFFD
     CONTROLLER: ClassVar[int] = 0xFFFFFFFE
 
@@ -51,6 +54,8 @@ class Meter:
 class Announcement:
     """A frame for all machines of a network on each of its hypervisors: when it is new, then by the engine's clock.
 
+    With `uplink`, it is for that physical network instead, tag and all.
+
     `name` tells it from others of its network, `interval` is the most seconds between two. `farewell` is sent once when
     there is no announcement of that name any more.
     """
@@ -59,7 +64,8 @@ class Announcement:
     name: str
     interval: float
     frame: bytes
-    farewell: bytes
+    farewell: bytes = b""
+    uplink: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,12 @@ class Table(IntEnum):
     FROM_CT = 32      # IP: the connection -> its state, in the port's zone
     FROM_RULES = 33   # which end asked -> the rules to look up
     FROM_COMMIT = 34  # allowed -> kept in the zone; or dropped
+    UNNAT = 40        # floating and gateway addresses of external networks -> the machine's, RT
+    UNNAT_CT = 41     # what answers a connection that went out by source NAT
     ROUTER_IN = 45    # gateway MAC and source subnet -> RT
     ROUTE = 50        # RT and destination prefix -> NET, HOP
+    NAT = 52          # leaves by a router's gateway: translated here, or on the hypervisor that has the gateway
+    NAT_CT = 53       # only with the gateway's address
     NEXT_HOP = 55     # HOP -> destination MAC
     L2 = 60           # NET and destination MAC -> OUT
     FROM_COUNT = 62   # what a port sent
@@ -88,6 +92,11 @@ class Reason(IntEnum):
     UNKNOWN_ARP = 35        # the same, by ARP
     UNKNOWN_HOP = 36        # the same, as a next hop
     UNKNOWN_ND = 37         # the same, by neighbour discovery
+    NO_EXIT = 45            # no hypervisor leads to the external network of the router
+    NO_CONNECTION = 46      # to a router's external address, of no connection from inside
+    NAT_EXHAUSTED = 47      # the router's external address has no port left
+    NEXT_HOP = 48           # a punt: ARP of the gateway of an external network
+    EXPIRED = 49            # from outside, with no hop left
     ROUTER_SOLICITATION = 38
     DHCPV6 = 39
     TOO_BIG = 40            # routed, and larger than the next network's MTU
@@ -105,6 +114,7 @@ class Flag(IntFlag):
     LARGE = 64   # larger than the MTU of the tunnel, or of the network that it is routed to
     ND = 128     # neighbour discovery that tells of the port's own
     UPLINK = 1024  # came from a physical network
+    TRANSIT = 4096  # came from another hypervisor to leave by a gateway that is here
 
 
 class Verdict(IntFlag):
@@ -147,7 +157,10 @@ DROPS: dict[Table, Reason] = {
     Table.ADMIT: Reason.TUNNEL_NOT_MEMBER,
     Table.GUARD: Reason.SPOOFED,
     Table.FROM_COMMIT: Reason.NO_EGRESS_RULE,
+    Table.UNNAT_CT: Reason.NO_CONNECTION,
     Table.ROUTE: Reason.NO_ROUTE,
+    Table.NAT: Reason.NO_EXIT,
+    Table.NAT_CT: Reason.NAT_EXHAUSTED,
     Table.NEXT_HOP: Reason.NO_NEIGHBOUR,
     Table.L2: Reason.UNKNOWN_UNICAST,
     Table.TO_COMMIT: Reason.NO_INGRESS_RULE,
@@ -166,7 +179,8 @@ RETURNS = frozenset((Table.MEMBER, Table.FLOOD, Table.GROUPS, Table.REMOTES, Tab
 """Looked up on the side: a miss goes back to where the lookup came from."""
 
 SKIPS: dict[Table, Table] = {
-    Table.UPLINK: Table.L2,         # nobody here has that MAC
+    Table.UPLINK: Table.UNNAT,      # nobody here has that MAC
+    Table.UNNAT: Table.L2,          # not for a router
     Table.FROM_PORT: Table.ROUTER_IN,   # not filtered
     Table.FROM_CT: Table.ROUTER_IN,     # not IP
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged

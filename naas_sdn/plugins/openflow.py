@@ -18,6 +18,7 @@ from naas_sdn.apps.dhcp_options import Terms
 from naas_sdn.apps.dhcp_responder import DhcpResponder
 from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
+from naas_sdn.apps.nat import Nat
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.router_advertisements import Advised, RouterAdvertisements
 from naas_sdn.apps.security import Security
@@ -101,13 +102,17 @@ class OpenFlowL2(OpenFlow, L2Plugin):
 class OpenFlowL3(OpenFlow, L3Plugin):
     """Distributed routing in the tables."""
 
-    wants = frozenset(("subnet", "router", "route"))
+    wants = frozenset(("subnet", "router", "route", "floating_ip", "sighting"))
 
     def apps(self) -> list[App]:
         advised = Advised(self._conf.network.dns_domain, self._conf.network.ra_interval)
-        return [L3Router(), Answers(self._conf.openflow.answer_rate), RouterAdvertisements(advised)]
+        options = self._conf.openflow
+        return [L3Router(), Nat(translates=options.nat), Answers(options.answer_rate), RouterAdvertisements(advised)]
 
     def check(self, session: Session, change: Change) -> None:
+        if change.kind == "floatingip" and change.operation != "delete" and not self._conf.openflow.nat:
+            raise NotImplementedByPlugin("The L3 plugin 'openflow' is set up without NAT, so there are no floating "
+                                         "addresses.")
         routed = {"create route": ("source_subnet_id", "destination_subnet_id"), "update router": ("subnet_id",)}
         for name in routed.get(f"{change.operation} {change.kind}", ()):
             if name in change.attributes:

@@ -1,6 +1,6 @@
 """Floating addresses: of an external network, for one address of a machine behind a router that has its gateway there.
 
-Kept and shown; no packet goes by them yet, so their status is DOWN.
+ACTIVE means that the machine's port is, and that a hypervisor is there that leads to the external network.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rows import AllocationRow, NetworkRow, PortRow, RouterInterfaceRow, SubnetRow, VifRow, new_id
-from naas_sdn.db.status import DOWN, errors_of, port_status
+from naas_sdn.db.status import ACTIVE, DOWN, errors_of, led_to, port_status
 from naas_sdn.errors import (
     BadRequest,
     ExternalGatewayForFloatingIPNotFound,
@@ -106,9 +106,16 @@ class FloatingIps:
         return _show(session, [self._visible(session, context, identifier)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if DOWN not in query.filters.get("status", (DOWN,)):
-            return []
-        return _show(session, find_rows(session, context, FloatingIpRow, query, FloatingIPNotFound, clause=OWN))
+        wanted = query.filters.get("status")
+        filters = {name: values for name, values in query.filters.items() if name != "status"}
+        plain = Query(filters, query.sorts, None if wanted else query.limit, query.marker, query.reverse)
+        shown = _show(session, find_rows(session, context, FloatingIpRow, plain, FloatingIPNotFound, clause=OWN))
+        if wanted:
+            # A status is joined, as that of ports is; a page of it is cut here.
+            shown = [item for item in shown if item["status"] in wanted]
+            if query.limit is not None:
+                shown = shown[-query.limit:] if query.reverse else shown[:query.limit]
+        return shown
 
     @staticmethod
     def _visible(session: Session, context: Context, identifier: str) -> FloatingIpRow:
@@ -190,10 +197,14 @@ def _router(session: Session, row: FloatingIpRow, port: PortRow, inner: Allocati
 
 def _show(session: Session, rows: Collection[FloatingIpRow]) -> list[Attributes]:
     details = _port_details(session, {row.port_id for row in rows if row.port_id is not None})
+    networks = led_to(session, {row.floating_network_id for row in rows if row.port_id is not None})
     shown = []
     for row in rows:
-        item = {**standard(row), **{name: getattr(row, name) for name in SHOWN}, "status": DOWN,
-                "port_details": details.get(row.port_id or "")}
+        port = details.get(row.port_id or "")
+        item = {**standard(row), **{name: getattr(row, name) for name in SHOWN},
+                "port_details": port,
+                "status": ACTIVE if port is not None and port["status"] == ACTIVE
+                and row.floating_network_id in networks else DOWN}
         del item["name"]
         shown.append(item)
     return shown

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.gateway_rows import RouterGatewayRow
 from naas_sdn.db.rows import NetworkRow, PortRow, RouterRow, SubnetRow
-from naas_sdn.errors import BadRequest
+from naas_sdn.errors import BadRequest, ServiceUnavailable
 from naas_sdn.model.values import ROUTER_GATEWAY
 from naas_sdn.plugins.contract import Plugins
 from naas_sdn.service import addresses, floating_uses
@@ -18,6 +18,9 @@ from naas_sdn.service.external_networks import require_external
 from naas_sdn.service.networks import visible_network
 from naas_sdn.service.ports import remove
 from naas_sdn.service.rows import touch
+
+SLOTS = 32767
+"""Gateways of routers that there can be: each has a zone of conntrack, above those of ports."""
 
 
 def said(row: RouterRow | None, attributes: Attributes) -> Attributes:
@@ -98,7 +101,16 @@ def _made(session: Session, plugins: Plugins, row: RouterRow, network: NetworkRo
     session.flush()
     _serve(session, plugins, gained)
     return RouterGatewayRow(router_id=row.id, network_id=network.id, port_id=port.id, port=port,
-                            enable_snat=wanted.get("enable_snat", True))
+                            slot=_slot(session), enable_snat=wanted.get("enable_snat", True))
+
+
+def _slot(session: Session) -> int:
+    """The first that no gateway has. Raises ServiceUnavailable when there is none."""
+    taken = set(session.scalars(select(RouterGatewayRow.slot)))
+    found = next((slot for slot in range(SLOTS) if slot not in taken), None)
+    if found is None:
+        raise ServiceUnavailable(f"There are {SLOTS} gateways of routers already.")
+    return found
 
 
 def _changed(session: Session, plugins: Plugins, gateway: RouterGatewayRow, wanted: Attributes) -> bool:

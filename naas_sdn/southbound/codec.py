@@ -29,6 +29,8 @@ from naas_sdn.pipeline.flow import (
     Resubmit,
     SetField,
     Track,
+    Translate,
+    Untranslate,
 )
 from naas_sdn.pipeline.program import Meter
 from naas_sdn.southbound import constants as of
@@ -153,6 +155,13 @@ def _action(action: Action) -> bytes:
             return _conntrack(0, action.zone, action.table)
         case Commit():
             return _conntrack(of.CT_COMMIT, action.zone, of.CT_STAY)
+        case Translate():
+            given = of.NAT_IPV4_MIN | of.NAT_PORT_MIN | of.NAT_PORT_MAX
+            nat = _nicira(of.NX_NAT, struct.pack("!2xHHIHH", of.NAT_SOURCE, given, action.source, *action.PORTS))
+            return _nicira(of.NX_CT, struct.pack("!HIHB5x", of.CT_COMMIT, 0, action.zone, action.table) + nat)
+        case Untranslate():
+            nat = _nicira(of.NX_NAT, struct.pack("!2xHH", 0, 0))
+            return _nicira(of.NX_CT, struct.pack("!HIHB5x", 0, 0, action.zone, action.table) + nat)
 
 
 def _conntrack(flags: int, zone: str, table: int) -> bytes:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from naas_sdn.db.status import acknowledge, set_alive
+from naas_sdn.service import hypervisors, uplinks
 from tests.api.wire import GONE, Answer, Wire
 from tests.support.statements import statements
 
@@ -73,7 +75,7 @@ def test_one_stands_for_nothing_until_it_is_told(place: Place) -> None:
     told = place.change(made["id"], port_id=port["id"]).body["floatingip"]
     inner = port["fixed_ips"][0]["ip_address"]
     assert (told["port_id"], told["fixed_ip_address"], told["router_id"]) == (port["id"], inner, place.router)
-    # No packet goes by it yet.
+    # Its machine is nowhere.
     assert (told["status"], told["revision_number"]) == ("DOWN", 2)
     assert place.change(made["id"], description="e").body["floatingip"]["port_id"] == port["id"]
     back = place.change(made["id"], port_id=None).body["floatingip"]
@@ -297,3 +299,48 @@ def test_lists_cost_the_same_statements_however_long(place: Place) -> None:
     for _ in range(3):
         place.floating(port_id=place.port()["id"])
     assert cost() == few
+
+
+def test_active_is_one_whose_machine_is_where_packets_can_leave(url: str) -> None:
+    with Wire(url, options="[network]\nflat_networks = public\n") as wire:
+        outside = wire.make("networks", "admin", router__external=True, provider__network_type="flat",
+                            provider__physical_network="public")
+        wire.make("subnets", "admin", network_id=outside["id"], ip_version=4, cidr="192.0.2.0/24")
+        inside = wire.network("10.0.0.0/24")
+        router = wire.make("routers", external_gateway_info={"network_id": outside["id"]})["id"]
+        wire.ask("PUT", f"routers/{router}/add_router_interface", {"subnet_id": inside["subnets"][0]})
+        place = Place(wire, outside, inside, router)
+        port = place.port()
+        made = place.floating(port_id=port["id"])["id"]
+        wire.ask("POST", "vifs", {"vif": {"port_id": port["id"], "host": "hv1", "interface": "tap1"}}, who="admin")
+
+        def status() -> str:
+            found: str = place.get(made)["status"]
+            both = [wire.ask("GET", f"floatingips?status={name}&limit=1").body["floatingips"] for name in (
+                "ACTIVE", "DOWN")]
+            assert [len(rows) for rows in both] == ([1, 0] if found == "ACTIVE" else [0, 1])
+            return found
+
+        with wire.database.write() as session:
+            set_alive(session, "hv1", True)
+            acknowledge(session, {port["id"]: 1})
+        assert wire.ask("GET", f"ports/{port['id']}").body["port"]["status"] == "ACTIVE"
+        assert status() == "DOWN", "no hypervisor has the uplink"
+        with wire.database.write() as session:
+            uplinks.connect(session, hypervisors.by_name(session, "hv2"), {"public": "eth1"})
+        assert status() == "DOWN", "the one that has is not there"
+        with wire.database.write() as session:
+            set_alive(session, "hv2", True)
+        assert status() == "ACTIVE"
+        place.change(made, port_id=None)
+        assert status() == "DOWN"
+
+
+def test_a_provider_can_leave_nat_out(url: str) -> None:
+    with Wire(url, openflow={"nat": False}) as wire:
+        outside, inside = wire.network("192.0.2.0/24", "admin", router__external=True), wire.network("10.0.0.0/24")
+        router = wire.make("routers", external_gateway_info={"network_id": outside["id"]})["id"]
+        wire.ask("PUT", f"routers/{router}/add_router_interface", {"subnet_id": inside["subnets"][0]})
+        place = Place(wire, outside, inside, router)
+        assert refused(place.asked()) == (501, "NotImplementedError")
+        assert wire.ask("GET", "floatingips").body == {"floatingips": []}

@@ -13,18 +13,23 @@ from naas_sdn.apps.dhcp_options import Terms
 from naas_sdn.apps.dhcp_responder import DhcpResponder
 from naas_sdn.apps.l2switch import L2Switch
 from naas_sdn.apps.l3router import L3Router
+from naas_sdn.apps.nat import Nat
 from naas_sdn.apps.qos import Qos
 from naas_sdn.apps.router_advertisements import Advised, RouterAdvertisements
 from naas_sdn.apps.security import Security
 from naas_sdn.apps.security_groups import SecurityGroups
-from naas_sdn.model.store import Key, uplink_id
+from naas_sdn.model.store import Key, sighting_id, uplink_id
 from naas_sdn.model.values import (
+    FLOATING_IP,
+    ROUTER_GATEWAY,
     ROUTER_INTERFACE,
     Address,
     AddressGroup,
     AddressPair,
     Attachment,
+    ExternalGateway,
     Fact,
+    FloatingIp,
     Hypervisor,
     Leg,
     Link,
@@ -36,6 +41,7 @@ from naas_sdn.model.values import (
     Router,
     SecurityGroup,
     SecurityRule,
+    Sighting,
     Subnet,
     Uplink,
 )
@@ -47,8 +53,9 @@ UPLINK_PORT = 2
 
 def apps() -> list[App]:
     """All that ship, as bootstrap would make them."""
-    return [L2Switch("vxlan0", 1450, 100), L3Router(), Answers(250), DhcpResponder(Terms(86400, "cloud.internal")),
-            Security(), SecurityGroups(), Qos(5000), Accounting(), RouterAdvertisements(Advised("cloud.internal"))]
+    return [L2Switch("vxlan0", 1450, 100), L3Router(), Nat(), Answers(250),
+            DhcpResponder(Terms(86400, "cloud.internal")), Security(), SecurityGroups(), Qos(5000), Accounting(),
+            RouterAdvertisements(Advised("cloud.internal"))]
 
 
 def hypervisor(number: int) -> Facts:
@@ -318,6 +325,49 @@ def public() -> Facts:
     yield from vm(32, 3, 2, ())
 
 
+def gateway(number: int, *, snat: bool) -> Facts:
+    """Router N with its one subnet, number N - 11, and its gateway on network 9: 10.9.0.(200 + N)."""
+    port_id = f"gw{number}"
+    yield Key("port", port_id), Port(port_id, "net9", 2900 + number, mac(0xD000 + number), (
+        Address("sub9", ip(9, 200 + number)),), owner=ROUTER_GATEWAY, device_id=f"router{number}", port_security=False)
+    for key, fact in router(number, number - 11):
+        yield key, replace(fact, gateway=ExternalGateway(port_id, "net9", number, snat)) if isinstance(
+            fact, Router) else fact
+
+
+def floating(number: int, router_number: int, subnet_number: int) -> Facts:
+    """10.9.0.N for port N."""
+    yield Key("port", f"fp{number}"), Port(f"fp{number}", "net9", 2700 + number, mac(0xC000 + number), (
+        Address("sub9", ip(9, number)),), owner=FLOATING_IP, device_id=f"fip{number}", port_security=False)
+    yield Key("floating_ip", f"fip{number}"), FloatingIp(
+        f"fip{number}", "net9", f"router{router_number}", ip(9, number), mac(0xC000 + number), f"port{number}",
+        ip(subnet_number, number))
+
+
+def gatewayed() -> Facts:
+    """Routers onto VLAN 109: the first translates, the second does not; the third hypervisor has no uplink.
+
+    Floating addresses: of a machine at an uplink, of another there behind the second router, of one without uplink.
+    """
+    for number in (1, 2, 3):
+        yield from hypervisor(number)
+    for number in (1, 2):
+        yield from uplink(number)
+        yield from network(number)
+        yield from subnet(number)
+    yield from provider(9, 109)
+    yield from subnet(9)
+    yield Key("sighting", sighting_id("net9", ip(9, 1))), Sighting("net9", ip(9, 1), 0xAAAA)
+    for number, snat in ((12, True), (13, False)):
+        yield from gateway(number, snat=snat)
+    for number, net, host in ((11, 1, 1), (12, 1, 2), (13, 1, 3), (14, 1, 3), (15, 1, 1), (16, 1, 2), (21, 2, 1),
+                              (22, 2, 2), (23, 2, 3), (91, 9, 1)):
+        yield from vm(number, net, host)
+    yield from floating(11, 12, 1)
+    yield from floating(13, 12, 1)
+    yield from floating(22, 13, 2)
+
+
 def group(name: str, key: int, *rules: SecurityRule, stateful: bool = True) -> Facts:
     """Its Nth rule is "NAME-N"."""
     yield Key("security_group", name), SecurityGroup(name, key, stateful)
@@ -364,4 +414,5 @@ def filtered() -> Facts:
 
 
 ALL = {topology.__name__: topology for topology in (
-    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack, filtered)}
+    one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack, filtered,
+    gatewayed)}

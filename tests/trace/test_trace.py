@@ -86,10 +86,10 @@ class Cloud:
 
     def _trace(self, host: str, flow: str, outcome: Outcome, large: bool = False) -> None:
         text = _way(self.switches[host].appctl("ofproto/trace", "--names", "br-int", flow), large)
-        for line in text.splitlines():
-            if found := re.search(r"set_field:(0x[0-9a-f]+)->reg6", line):
+        for found in re.finditer(r"set_field:(0x[0-9a-f]+)->reg6\n.*", text):
+            if found:
                 reason = Reason(int(found[1], 16))
-                if reason < Reason.DHCP:
+                if not found[0].endswith((f"goto_table:{int(Table.PUNT)}", f"resubmit(,{int(Table.PUNT)})")):
                     outcome.dropped.add(reason.name)
                 else:
                     outcome.delivered.append(f"controller:{reason.name}")
