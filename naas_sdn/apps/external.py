@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Network
 
-from naas_sdn.apps.provider import uplink_number
 from naas_sdn.model.ip import Ip, Prefix
 from naas_sdn.model.store import View
 from naas_sdn.model.values import ExternalGateway, Network, Port, Router, Subnet
@@ -39,7 +38,8 @@ def subnets_of(view: View, network_id: str) -> list[Subnet]:
 
 
 def has_uplink(view: View, host: str, network: Network) -> bool:
-    return uplink_number(view, host, network.physical_network) is not None
+    """By the register: what a switch tells of itself comes later than others' flows after a restart."""
+    return network.physical_network is not None and view.uplink(host, network.physical_network) is not None
 
 
 def exit_of(view: View, router_id: str) -> str | None:
@@ -51,8 +51,7 @@ def exit_of(view: View, router_id: str) -> str | None:
     network = external_network(view, router) if router is not None else None
     if network is None or network.physical_network is None:
         return None
-    hosts = [host for host in view.hosts_at(network.physical_network)
-             if has_uplink(view, host, network) and not view.is_absent(host)]
+    hosts = [host for host in view.hosts_at(network.physical_network) if not view.is_absent(host)]
     return max(hosts, key=lambda host: blake2b(f"{router_id} {host}".encode(), digest_size=8).digest(), default=None)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.apps import external, wire
 from naas_sdn.apps.contract import Group, PacketIn, Scope
@@ -27,6 +27,7 @@ from naas_sdn.pipeline.flow import (
     Value,
     drop,
     match,
+    within,
 )
 from naas_sdn.pipeline.program import Announcement, Program
 from naas_sdn.pipeline.tables import ANSWER_MAC, FLAGS, NET, OUT, REASON, RT, Flag, Reason, Table, next_table
@@ -44,10 +45,10 @@ OWN_MAC = 0xFA163F000000
 
 
 class Nat:
-    """Tables UNNAT, UNNAT_CT, NAT and NAT_CT."""
+    """Tables UNNAT, UNNAT_CT, EDGE, NAT and NAT_CT."""
 
     name = "nat"
-    tables = frozenset((Table.UNNAT, Table.UNNAT_CT, Table.NAT, Table.NAT_CT))
+    tables = frozenset((Table.UNNAT, Table.UNNAT_CT, Table.EDGE, Table.NAT, Table.NAT_CT))
     kinds = frozenset(("leave", "floating", "outlet"))
     reasons: frozenset[Reason] = frozenset()
 
@@ -84,18 +85,19 @@ class Nat:
         gateway = router.gateway if self._translates else replace(router.gateway, snat=False)
         port = view.port(gateway.port_id)
         address = external.address_of(port) if port is not None else None
+        here = external.has_uplink(view, host, network)
+        edge = tuple(_edge(view, router)) if here else ()
         if chosen.host == host and port is not None and address is not None:
             flows = tuple(_at_exit(router, gateway, network, port, address))
             asked = tuple(_questions(view, router, network, port))
-            return Program(flows, zones=(gateway.zone,) if gateway.snat else (), announcements=asked)
-        leaving = match({RT: router.key}, eth_type=IPV4)
-        if not gateway.snat and external.has_uplink(view, host, network):
+            return Program((*flows, *edge), zones=(gateway.zone,) if gateway.snat else (), announcements=asked)
+        leaving, peer = match({RT: router.key}, eth_type=IPV4), view.hypervisor(chosen.host)
+        if not gateway.snat and here:
             plain = _out(network, OWN_MAC | own.key & 0xFFFFFF)
-            return Program((Flow(Table.NAT, 100, leaving, plain, Table.NEXT_HOP),))
-        peer = view.hypervisor(chosen.host)
+            return Program((Flow(Table.NAT, 100, leaving, plain, Table.NEXT_HOP), *edge))
         if peer is None:
-            return Program()
-        return Program((Flow(Table.NAT, 100, leaving, (SetField(OUT, peer.key),), Table.FROM_COUNT),))
+            return Program(edge)
+        return Program((Flow(Table.NAT, 100, leaving, (SetField(OUT, peer.key),), Table.FROM_COUNT), *edge))
 
     def packet_in(self, view: View, packet: PacketIn) -> list[bytes]:
         return []
@@ -117,6 +119,16 @@ def _out(network: Network, mac: int) -> tuple[Action, ...]:
             SetField("eth_src", mac), DecTtl())
 
 
+def _edge(view: View, router: Router) -> Iterator[Flow]:
+    """Nobody outside has an address of inside, or he would pass rules that are about machines."""
+    inside = {subnet.cidr for subnet in (view.subnet(leg.subnet_id) for leg in router.legs) if subnet is not None}
+    inside |= {destination for destination, hop in router.routes
+               if destination.prefixlen and any(hop in cidr for cidr in inside)}
+    for cidr in sorted(cidr for cidr in inside if isinstance(cidr, IPv4Network)):
+        yield drop(Table.EDGE, 100, match({RT: router.key, FLAGS: FROM_WIRE, **within("ip_src", cidr)},
+                                              eth_type=IPV4), Reason.SPOOFED)
+
+
 def _at_exit(router: Router, gateway: ExternalGateway, network: Network, port: Port,
              address: IPv4Address) -> Iterator[Flow]:
     leaving = match({RT: router.key}, eth_type=IPV4)
@@ -131,12 +143,12 @@ def _at_exit(router: Router, gateway: ExternalGateway, network: Network, port: P
     enter = SetField(RT, router.key)
     if not gateway.snat:
         yield drop(Table.UNNAT, 120, match(to_it, eth_type=IPV4, ip_dst=int(address)), Reason.GATEWAY_NO_SERVICE)
-        yield Flow(Table.UNNAT, 110, match(to_it, eth_type=IPV4), (enter,), Table.ROUTE)
+        yield Flow(Table.UNNAT, 110, match(to_it, eth_type=IPV4), (enter,), Table.EDGE)
         yield Flow(Table.NAT, 100, leaving, _out(network, port.mac), Table.NEXT_HOP)
         return
     yield Flow(Table.UNNAT, 120, match(to_it, eth_type=IPV4, ip_dst=int(address)),
                (enter, Untranslate(gateway.zone, Table.UNNAT_CT)))
-    yield Flow(Table.UNNAT_CT, 100, match({RT: router.key}, eth_type=IPV4, ct_state=TRACKED_ANSWER), goto=Table.ROUTE)
+    yield Flow(Table.UNNAT_CT, 100, match({RT: router.key}, eth_type=IPV4, ct_state=TRACKED_ANSWER), goto=Table.EDGE)
     yield drop(Table.UNNAT, 110, match(to_it, eth_type=IPV4), Reason.NO_CONNECTION)
     yield Flow(Table.NAT, 100, leaving, (*_out(network, port.mac),
                                          Translate(gateway.zone, Table.NAT_CT, int(address))))
@@ -166,7 +178,7 @@ def _translated(router: Router, network: Network, floating: FloatingIp) -> Itera
     yield _arp_from_wire(network, floating.ip, floating.mac)
     yield from _expired(to_it)
     yield Flow(Table.UNNAT, 120, match(to_it, eth_type=IPV4, ip_dst=int(floating.ip)),
-               (SetField("ip_dst", int(floating.fixed)), SetField(RT, router.key)), Table.ROUTE)
+               (SetField("ip_dst", int(floating.fixed)), SetField(RT, router.key)), Table.EDGE)
     yield Flow(Table.NAT, 200, match({RT: router.key}, eth_type=IPV4, ip_src=int(floating.fixed)),
                (*_out(network, floating.mac), SetField("ip_src", int(floating.ip))), Table.NEXT_HOP)
 

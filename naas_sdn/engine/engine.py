@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from naas_sdn import errors, runtime
 from naas_sdn.apps.contract import App, PacketIn, Scope
+from naas_sdn.apps.provider import uplink_number
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.db.session import Session as Transaction
@@ -22,7 +23,7 @@ from naas_sdn.engine.session import Session
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Absent, Attachment, Fact, Hypervisor, Link, Port, Router
 from naas_sdn.pipeline.program import Encode
-from naas_sdn.pipeline.tables import IN, NET, REASON, Reason
+from naas_sdn.pipeline.tables import FLAGS, IN, NET, REASON, Flag, Reason
 from naas_sdn.service import hypervisors
 
 LOG = logging.getLogger(__name__)
@@ -153,10 +154,13 @@ class Engine:
     def packet_in(self, switch: Switch, punt: Punt) -> None:
         """Answer a punt out of the port that it came from, or fetch what it missed."""
         number = punt.fields.get(REASON, 0)
-        if number == Reason.NEXT_HOP:
-            self._next_hops.hear(punt.fields.get(NET, 0), punt.data, time.monotonic())
-            return
         view = View(self.compiler.store, switch.host)
+        if punt.fields.get(FLAGS, 0) & Flag.UPLINK:
+            if number == Reason.NEXT_HOP:
+                self._next_hops.hear(punt.fields.get(NET, 0), punt.data, time.monotonic())
+            elif number == Reason.UNKNOWN_HOP:
+                self._fetch_for_outside(view, punt)
+            return
         port = view.port_of_key(punt.fields.get(IN, 0))
         attachment = view.attachment(port.id) if port is not None else None
         if port is None or attachment is None or attachment.host != switch.host or number not in PUNTS:
@@ -185,6 +189,17 @@ class Engine:
             if punt.complete:
                 here.resume(number, RESUME[reason], punt)
 
+    def _fetch_for_outside(self, view: View, punt: Punt) -> None:
+        """What comes in by a gateway is for a machine of a wide network: this hypervisor gets to know of its port."""
+        host = view.host or ""
+        found, here = target(view, Reason.UNKNOWN_HOP, punt.fields.get(NET, 0), punt.data), self._sessions.get(host)
+        numbers = [number for physical_network in view.uplinks_of(host)
+                   if (number := uplink_number(view, host, physical_network)) is not None]
+        if found is not None and here is not None:
+            here.ask(found.id, found)
+            if punt.complete and numbers:
+                here.resume(numbers[0], RESUME[Reason.UNKNOWN_HOP], punt)
+
     def changed_behind(self, switch: Switch, flows: Collection[tuple[int, int]]) -> None:
         session = self._session(switch)
         if session is not None:
@@ -197,12 +212,18 @@ class Engine:
         while True:
             runtime.sleep(1.0)
             now, hosts = time.monotonic(), store.elements(Key("hypervisors", ""))
-            absent = self._presence.absent(hosts, now)
+            absent = self._presence.absent(hosts, now) | set(filter(self._is_cut_off, self._sessions))
             changed = {host for host in hosts if (host in absent) != (store.fact(Key("absent", host)) is not None)}
             if changed:
                 self.apply([(Key("absent", host), Absent(host) if host in absent else None)
                             for host in sorted(changed)])
             self._next_hops.settle(self._listening(), now)
+
+    def _is_cut_off(self, host: str) -> bool:
+        """It is connected and has told its ports, and an uplink is not among them."""
+        view = View(self.compiler.store, host)
+        return bool(self.compiler.store.elements(Key("interfaces of host", host))) and any(
+            uplink_number(view, host, physical_network) is None for physical_network in view.uplinks_of(host))
 
     def _listening(self) -> set[str]:
         """The external networks on which a router's exit is connected."""

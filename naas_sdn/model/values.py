@@ -288,7 +288,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A hypervisor whose switch has been away too long to be relied on."""
+    """A hypervisor that is not to be relied on: its switch has been away too long, or lacks an uplink."""
 
     host: str
 

@@ -25,6 +25,7 @@ class Table(IntEnum):
     FROM_COMMIT = 34  # allowed -> kept in the zone; or dropped
     UNNAT = 40        # floating and gateway addresses of external networks -> the machine's, RT
     UNNAT_CT = 41     # what answers a connection that went out by source NAT
+    EDGE = 42         # from outside, not with an address of inside
     ROUTER_IN = 45    # gateway MAC and source subnet -> RT
     ROUTE = 50        # RT and destination prefix -> NET, HOP
     NAT = 52          # leaves by a router's gateway: translated here, or on the hypervisor that has the gateway
@@ -181,6 +182,7 @@ RETURNS = frozenset((Table.MEMBER, Table.FLOOD, Table.GROUPS, Table.REMOTES, Tab
 SKIPS: dict[Table, Table] = {
     Table.UPLINK: Table.UNNAT,      # nobody here has that MAC
     Table.UNNAT: Table.L2,          # not for a router
+    Table.EDGE: Table.ROUTE,
     Table.FROM_PORT: Table.ROUTER_IN,   # not filtered
     Table.FROM_CT: Table.ROUTER_IN,     # not IP
     Table.ROUTER_IN: Table.L2,      # not addressed to a gateway: bridged

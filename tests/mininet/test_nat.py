@@ -5,6 +5,7 @@ The physical network is a VLAN, with a router on it, behind which the world begi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Address
 
 import pytest
@@ -14,8 +15,11 @@ from tests.mininet.lab import VM, Hypervisor, Lab, eventually
 
 ROUTER, ROUTER_MAC = "203.0.113.1", "02:aa:aa:aa:aa:01"
 WORLD = "198.51.100.9"
-OPTIONS = {"OS_NETWORK__NETWORK_VLAN_RANGES": "public:100:109", "OS_OPENFLOW__ECHO_MISSES": "2"}
+OPTIONS = {"OS_NETWORK__NETWORK_VLAN_RANGES": "public:100:109", "OS_OPENFLOW__WIDE_NETWORK": "6",
+           "OS_OPENFLOW__WIDE_IDLE": "1"}
 UPLINK = "phys0"
+WIDE = 6
+"""Ports above which a network is wide here."""
 
 
 class Place:
@@ -110,7 +114,7 @@ def test_streams_and_errors_pass_source_nat(place: Place) -> None:
     assert said.strip() == "refused"
 
 
-def test_a_floating_address_is_reached_from_outside_and_goes_with_its_machine(place: Place) -> None:
+def test_floating_addresses_are_reached_from_outside_and_from_each_other(place: Place) -> None:
     made = [place.floating(number) for number in range(3)]
     for machine, floating in zip(place.machines, made, strict=True):
         assert place.router.reaches(floating["floating_ip_address"])
@@ -122,6 +126,47 @@ def test_a_floating_address_is_reached_from_outside_and_goes_with_its_machine(pl
         place.api.delete(f"floatingips/{floating['id']}")
     eventually(lambda: place.router.ping(made[0]["floating_ip_address"], 1).received == 0, "it is gone")
     assert place.seen(place.machines[0]) == place.address
+
+
+def test_a_floating_address_moves_with_its_machine(place: Place) -> None:
+    floating, lab = place.floating(0), place.lab
+    address = floating["floating_ip_address"]
+    assert place.router.reaches(address)
+    assert place.machines[0].iperf(place.router, seconds=1) > 1
+    lab.remove_machine(place.machines[0])
+    lab.operator.act(f"ports/{place.ports[0]['id']}/unplug", {})
+    place.machines[0] = lab.vm("moved", place.ports[0], lab.hypervisors[1])
+    assert place.router.reaches(address)
+    assert place.seen(place.machines[0]) == address
+    place.api.delete(f"floatingips/{floating['id']}")
+
+
+def test_a_restarted_controller_disturbs_nothing(place: Place) -> None:
+    """It knows who answered out there, and forgets no connection."""
+    lab = place.lab
+    with ExitStack() as stack:
+        messages = [stack.enter_context(hypervisor.openflow_messages()) for hypervisor in lab.hypervisors]
+        with place.machines[2].pinging(WORLD) as pings:
+            lab.controller.kill()
+            lab.controller.start()
+            eventually(lambda: all(heard.is_compared() for heard in messages), "all switches compared")
+        assert [heard.changes() for heard in messages] == [[], [], []]
+    assert pings[0].lost == 0
+
+
+def test_machines_of_a_wide_network_are_found_by_what_comes_in(place: Place) -> None:
+    """The exit does not hold all of their ports then: the first packet of each fetches it."""
+    for number in range(WIDE):
+        port = place.api.post("ports", {"network_id": place.inside["id"]})
+        place.lab.operator.post("vifs", {"port_id": port["id"], "host": place.lab.hypervisors[0].name,
+                                         "interface": f"none{number}"})
+    floating, last = place.floating(2), place.machines[2]
+    eventually(lambda: not any(flow.find("table=60,") >= 0 and last.mac in flow for flow in place.exit().flows()),
+               "what is idle is not held any more")
+    assert place.router.reaches(floating["floating_ip_address"])
+    place.api.delete(f"floatingips/{floating['id']}")
+    for machine in place.machines:
+        assert place.seen(machine) == place.address
 
 
 def test_without_translation_the_inner_addresses_are_seen(place: Place) -> None:
@@ -143,6 +188,16 @@ def test_a_gateway_that_moves_out_there_is_followed(place: Place) -> None:
     place.router.static(ROUTER, 24)
     station = wire.Station(0x02AAAAAAAA77, int(IPv4Address(ROUTER)))
     place.router.send([wire.arp_request(station, station.ip)])
+    assert place.machines[2].reaches(WORLD)
+
+
+def test_another_hypervisor_takes_over_when_one_loses_its_uplink_and_gives_it_back(place: Place) -> None:
+    first = place.exit()
+    first.ovs.vsctl("del-port", "br-int", UPLINK)
+    assert place.machines[2].reaches(WORLD)
+    eventually(lambda: place.exit() is not first, "the gateway is elsewhere")
+    assert first.prepare()
+    eventually(lambda: place.exit() is first, "and back")
     assert place.machines[2].reaches(WORLD)
 
 

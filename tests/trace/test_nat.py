@@ -80,6 +80,13 @@ def test_without_translation_inner_addresses_are_reached_by_the_exit(cloud: Clou
     assert outcome(cloud.from_wire("hv2", packet, 109)) == ([], {"GATEWAY_NO_SERVICE"})
 
 
+@pytest.mark.parametrize(("host", "target", "to", "net"), [
+    ("hv1", 0xC000 + 11, "10.9.0.11", 1), ("hv2", 0xC000 + 22, "10.9.0.22", 2), ("hv2", PLAIN, "10.2.0.21", 2)])
+def test_nobody_outside_has_an_address_of_inside(cloud: Cloud, host: str, target: int, to: str, net: int) -> None:
+    assert outcome(cloud.from_wire(host, incoming(target, to, nw_src=f"10.{net}.0.12"), 109)) == ([], {"SPOOFED"})
+    assert cloud.from_wire(host, incoming(target, to, nw_src=f"10.{3 - net}.0.12"), 109).dropped == set()
+
+
 @pytest.mark.parametrize("ttl", ["0", "1"])
 def test_what_has_no_hop_left_ends_at_the_edge(cloud: Cloud, ttl: str) -> None:
     for target, address in ((0xC000 + 11, "10.9.0.11"), (TRANSLATING, "10.9.0.212")):

@@ -35,6 +35,13 @@ def test_each_router_has_one_exit_at_an_uplink(compiler: ReadableCompiler) -> No
     assert hosts(compiler, "landings") == {"fip11": "hv1", "fip13": "hv1", "fip22": "hv2"}
 
 
+def test_what_switches_have_told_makes_no_difference(compiler: ReadableCompiler) -> None:
+    """After a restart they tell one after another, and each has its flows already."""
+    before = {index: hosts(compiler, index) for index in ("exits", "landings")}
+    compiler.apply([(key, None) for key in list(compiler.store.facts()) if key.kind == "link"])
+    assert {index: hosts(compiler, index) for index in ("exits", "landings")} == before
+
+
 def test_another_takes_over_what_an_absent_one_had_and_gives_it_back(compiler: ReadableCompiler) -> None:
     compiler.apply([(Key("absent", "hv1"), Absent("hv1"))])
     assert hosts(compiler, "exits") == {"router12": "hv2", "router13": "hv2"}
