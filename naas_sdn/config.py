@@ -16,7 +16,7 @@ VXLAN_OVERHEAD = 50
 
 QUOTAS = {"network": 100, "subnet": 100, "port": 500, "router": 10, "vif": -1, "route": 100, "trunk": -1,
           "security_group": 10, "security_group_rule": 100, "rbac_policy": 10, "floatingip": 50,
-          "subnetpool": -1, "address_scope": -1, "address_group": -1}
+          "subnetpool": -1, "address_scope": -1, "address_group": -1, "bridge": 10}
 """How many of a resource a project may have, by default. A port has one VIF at most, so ports limit them already."""
 
 OPTIONS: dict[str, list[cfg.Opt]] = {
@@ -111,6 +111,7 @@ OPTIONS: dict[str, list[cfg.Opt]] = {
         cfg.StrOpt("l3", default="openflow", help="Plugin that realises subnets, routers and routes; empty: none."),
         cfg.ListOpt("ipconfig", default=["dhcp"], help="Plugins that hand addresses to machines."),
         cfg.StrOpt("ipam", default="internal", help="Plugin that allocates addresses."),
+        cfg.ListOpt("bridge", default=["vxlan", "gre"], help="Plugins of bridges to remote sites, one a type."),
     ],
 }
 

@@ -322,6 +322,10 @@ class ExternalGatewayForFloatingIPNotFound(NotFound):
         self.identifier = network_id
 
 
+class BridgeNotFound(NotFound):
+    noun = "Bridge"
+
+
 class SubPortNotFound(NotFound):
     noun = "SubPort"
 
@@ -451,6 +455,14 @@ class PortInUseAsTrunkParent(Conflict):
 
 
 class PortInUseAsSubPort(Conflict):
+    pass
+
+
+class BridgeExists(Conflict):
+    """The tunnel is another bridge's."""
+
+
+class BridgeInUse(Conflict):
     pass
 
 

@@ -96,6 +96,7 @@ class Port:
 
 
 ROUTER_INTERFACE = "network:router_interface"
+BRIDGE_PORT = "naas:bridge"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 DHCP_SERVICE = "network:dhcp"

@@ -8,7 +8,7 @@ base class, whose every method raises NotImplementedByPlugin.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
@@ -99,6 +99,26 @@ class IpamPlugin(Plugin):
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """What a bridge is told of the remote site. `remote_endpoint`: an IP address; `key`: which of its tunnels."""
+
+    remote_endpoint: str | None = None
+    udp_port: int | None = None
+    key: int | None = None
+
+
+class BridgePlugin(Plugin):
+    """A type of bridge, which its name is. *extend* says `status` (up, down) and `reason` of what is plugged in."""
+
+    kind = "bridge"
+    serves = "Bridges"
+
+    def settled(self, session: Session, site: Site) -> Site:
+        """With the type's defaults. Raises InvalidInput for what the type cannot do."""
+        raise self.missing()
+
+
+@dataclass(frozen=True, slots=True)
 class Plugins:
     """The configured ones."""
 
@@ -106,6 +126,8 @@ class Plugins:
     l3: L3Plugin
     ipam: IpamPlugin
     ipconfig: tuple[IpConfigPlugin, ...] = ()
+    bridges: Mapping[str, BridgePlugin] = field(default_factory=dict)
+    """By type."""
 
     @property
     def has_l3(self) -> bool:

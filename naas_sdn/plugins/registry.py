@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from oslo_config import cfg
 
 from naas_sdn.errors import ConfigurationError
-from naas_sdn.plugins.contract import IpamPlugin, IpConfigPlugin, L2Plugin, L3Plugin, Plugin, Plugins
+from naas_sdn.plugins.contract import BridgePlugin, IpamPlugin, IpConfigPlugin, L2Plugin, L3Plugin, Plugin, Plugins
 
 P = TypeVar("P", bound=Plugin)
 
@@ -31,6 +31,7 @@ def load_plugins(conf: cfg.ConfigOpts) -> Plugins:
         l3=_make(conf, L3Plugin, chosen.l3) if chosen.l3 else L3Plugin(),
         ipam=_make(conf, IpamPlugin, chosen.ipam),
         ipconfig=tuple(_make(conf, IpConfigPlugin, name) for name in chosen_ipconfig),
+        bridges={name: _make(conf, BridgePlugin, name) for name in chosen.bridge},
     )
 
 

@@ -312,6 +312,19 @@ COLLECTIONS = (
         "remove_subports": Action(NAMED_PORTS, answer=BARE_TRUNK),
         "get_subports": Action(answer=SUB_PORTS),
     }),
+    Collection("bridges", "bridge", (
+        *NAMED,
+        A("network_id", uuid, "C!FS"),
+        A("type", nullable(string(32, empty=False)), "CUFS", None),
+        A("remote_endpoint", nullable(ip), "CUFS", None),
+        A("udp_port", nullable(integer(1, 65535)), "CUFS", None),
+        A("key", nullable(integer(0, 2**32 - 1)), "CUFS", None),
+        A("port_id", nullable(uuid), "CF", None), A("plugged", boolean, "CF", False),
+        A("status", TEXT), A("reason", nullable(TEXT)),
+        *TIMES,
+    ), wrapped_actions=True, actions={
+        "plug_bridge": Action(record({}, {"port_id": nullable(uuid)})), "unplug_bridge": Action(free_record),
+    }),
     Collection("security_groups", "security_group", (
         *NAMED,
         A("stateful", boolean, "CUF", True),

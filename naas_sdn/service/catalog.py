@@ -4,6 +4,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from naas_sdn.config import quotas
+from naas_sdn.db.bridge_rows import BridgeRow
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.rows import NetworkRow, PortRow, QosPolicyRow, RouteRow, RouterRow, SubnetPoolRow, SubnetRow, VifRow
 from naas_sdn.db.security_group_rows import SecurityGroupRow, SecurityGroupRuleRow
@@ -16,6 +17,7 @@ from naas_sdn.service.auto_allocation import AutoAllocation
 from naas_sdn.service.availability import Availabilities
 from naas_sdn.service.binding import vif_details
 from naas_sdn.service.bindings import Bindings
+from naas_sdn.service.bridges import Bridges
 from naas_sdn.service.contract import Resource
 from naas_sdn.service.default_rules import DefaultRules
 from naas_sdn.service.external_networks import External
@@ -51,10 +53,11 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
     reserved = frozenset((options.tunnel_interface, options.bridge))
     details = vif_details(options.bridge, options.datapath_type)
     networks = Shared(External(Networks(plugins, limits)), "network")
+    ports = Ports(plugins, reserved, limits, details)
     subnets, routers = Subnets(plugins, limits), Routers(plugins, limits)
     return {
         "networks": Tagged(networks, NetworkRow, "network"),
-        "ports": Tagged(Ports(plugins, reserved, limits, details), PortRow, "port"),
+        "ports": Tagged(ports, PortRow, "port"),
         "ports/bindings": Bindings(plugins, details),
         "vifs": Tagged(Vifs(plugins, reserved, limits), VifRow, "vif"),
         "subnets": Tagged(subnets, SubnetRow, "subnet"),
@@ -67,6 +70,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "floatingips": Tagged(FloatingIps(plugins, limits), FloatingIpRow, "floatingip"),
         "routes": Tagged(Routes(plugins, limits), RouteRow, "route"),
         "segments": Segments(plugins),
+        "bridges": Tagged(Bridges(plugins, limits, ports), BridgeRow, "bridge"),
         "trunks": Tagged(Trunks(limits), TrunkRow, "trunk"),
         "security_groups": Tagged(Shared(SecurityGroups(limits), "security_group"), SecurityGroupRow, "security_group"),
         "security_group_rules": Tagged(SecurityGroupRules(limits), SecurityGroupRuleRow, "security_group_rule"),

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Select, bindparam, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.bridge_rows import BridgeRow
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.quota_rows import QuotaRow
 from naas_sdn.db.rbac_rows import RbacPolicyRow
@@ -36,7 +37,7 @@ _PROJECT: BindParameter[str] = bindparam("project_id")
 _ROWS: Mapping[str, Select[Any]] = {
     **{name: select(literal(1)).where(row.project_id == _PROJECT) for name, row in (
         ("network", NetworkRow), ("subnet", SubnetRow), ("port", PortRow), ("router", RouterRow),
-        ("route", RouteRow), ("trunk", TrunkRow), ("security_group", SecurityGroupRow),
+        ("route", RouteRow), ("trunk", TrunkRow), ("bridge", BridgeRow), ("security_group", SecurityGroupRow),
         ("security_group_rule", SecurityGroupRuleRow), ("rbac_policy", RbacPolicyRow),
         ("floatingip", FloatingIpRow),
         ("subnetpool", SubnetPoolRow), ("address_scope", AddressScopeRow), ("address_group", AddressGroupRow))},

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from naas_sdn.db import status
+from naas_sdn.db.bridge_rows import BridgeRow
 from naas_sdn.db.rows import NetworkRow, PortRow, TunnelKeyRow, new_id
 from naas_sdn.db.segment_queries import networks_with
 from naas_sdn.db.segment_rows import SegmentRow
@@ -93,6 +94,10 @@ class Networks:
         route = addresses.route_through(session, row.subnets)
         if route is not None:
             raise NetworkInUse(f"Unable to complete operation on network {row.id}. Route {route} uses a subnet of it.")
+        bridge = session.scalar(select(BridgeRow.id).where(BridgeRow.network_id == row.id).limit(1))
+        if bridge is not None:
+            raise NetworkInUse(f"Unable to complete operation on network {row.id}. Bridge {bridge} is registered for "
+                               f"it.")
         self.plugins.l2.check(session, Change("delete", "network", row.id, {}))
         for port in ports:
             session.delete(port)

@@ -19,6 +19,7 @@ from naas_sdn.errors import (
     PortInUse,
     VifNotFound,
 )
+from naas_sdn.model.values import BRIDGE_PORT
 from naas_sdn.service.rows import touch
 
 TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
@@ -26,6 +27,8 @@ TAP = re.compile(r"tap[0-9a-f]{8}-[0-9a-f]{2}")
 
 INTERFACE = re.compile(r"[^\s/\x00-\x1f\x7f]{1,15}")
 LAST_SLOT = 32767
+OF_THE_CLOUD = ("network:", BRIDGE_PORT)
+"""How the device owners of ports begin that no interface is plugged to."""
 BRIDGE = "br-int"
 """The integration bridge; its own interface has its name."""
 VNIC_TYPE = "normal"
@@ -50,7 +53,7 @@ def plug(session: Session, port: PortRow, host: str, interface: str, source: str
     Raises HypervisorNotFound, InterfaceInUse (another port is there), PortInUse (it is plugged elsewhere) and
     InvalidInput.
     """
-    if port.device_owner.startswith("network:"):
+    if port.device_owner.startswith(OF_THE_CLOUD):
         raise InvalidInput(f"Port {port.id} belongs to the cloud itself ({port.device_owner}); "
                            f"nothing can be plugged into it.")
     if port.vnic_type != VNIC_TYPE:
@@ -124,7 +127,7 @@ def interfaces_reported(session: Session, host: str, interfaces: Iterable[str]) 
 
 def _claim(session: Session, host: str, interface: str) -> None:
     ports = list(session.scalars(select(PortRow).where(PortRow.id.startswith(interface[3:], autoescape=True)).limit(2)))
-    if len(ports) != 1 or ports[0].device_owner.startswith("network:") or ports[0].vnic_type != VNIC_TYPE:
+    if len(ports) != 1 or ports[0].device_owner.startswith(OF_THE_CLOUD) or ports[0].vnic_type != VNIC_TYPE:
         return
     port = ports[0]
     vif = port.vif

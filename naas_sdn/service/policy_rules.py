@@ -178,6 +178,10 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "get_trunk": READER,
         **_owned("trunk"), **_tags("trunk"), "add_subports": MEMBER, "remove_subports": MEMBER,
     },
+    "bridges": {
+        "get_bridge": READER,
+        **_owned("bridge"), **_tags("bridge"), "plug_bridge": MEMBER, "unplug_bridge": MEMBER,
+    },
     "security-groups": {
         "get_security_group": either(READER, "rule:shared_security_group"),
         **_owned("security_group", _both({"shared": ADMIN})), **_tags("security_group"),

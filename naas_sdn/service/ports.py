@@ -18,7 +18,7 @@ from naas_sdn.errors import (
     PortNotFound,
     ServicePortInUse,
 )
-from naas_sdn.model.values import DHCP_SERVICE, FLOATING_IP
+from naas_sdn.model.values import BRIDGE_PORT, DHCP_SERVICE, FLOATING_IP
 from naas_sdn.plugins.contract import Change, Plugins
 from naas_sdn.service import (
     address_pairs,
@@ -42,7 +42,7 @@ from naas_sdn.service.rows import READER, Sight, find_rows, standard, touch, vis
 
 PLAIN = ("name", "description", "admin_state_up", "device_id", "device_owner", "port_security_enabled",
          "qos_policy_id")
-OF_THE_CLOUD = (DHCP_SERVICE, "network:router", FLOATING_IP)
+OF_THE_CLOUD = (DHCP_SERVICE, "network:router", FLOATING_IP, BRIDGE_PORT)
 """How those device owners begin that the core acts upon."""
 OF_SERVICES = ("compute:", "baremetal:", "manila:")
 """How the device owners of ports begin that are deleted through their service only."""
@@ -149,10 +149,10 @@ class Ports:
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = visible_port(session, context, identifier)
         require_owner(context, row, "delete_port")
-        if row.device_owner.startswith(("network:router", FLOATING_IP)):
+        if row.device_owner.startswith(("network:router", FLOATING_IP, BRIDGE_PORT)):
             raise ServicePortInUse(f"Port {row.id} cannot be deleted directly via the port API: it has device owner "
                                    f"{row.device_owner}. Remove the router's interface or gateway, or the floating IP, "
-                                   f"instead.")
+                                   f"or unplug the bridge, instead.")
         if row.device_owner.startswith(OF_SERVICES) and not context.through_service:
             raise PolicyNotAuthorized(f"delete_port is disallowed by policy: port {row.id} has device owner "
                                       f"{row.device_owner}; its service deletes it.")
@@ -281,7 +281,7 @@ def _leave_to_the_cloud(present: str, attributes: Attributes) -> None:
     for owner in (present, wanted) if wanted != present else ():
         if owner.startswith(OF_THE_CLOUD):
             raise BadRequest(f"device_owner {owner} is given and taken by the cloud itself only, with a "
-                             f"router's interface or a subnet's DHCP.")
+                             f"router's interface, a subnet's DHCP or a bridge.")
 
 
 def _require_shared(session: Session, context: Context, network: NetworkRow) -> None:
@@ -324,7 +324,7 @@ def _keep_what_the_cloud_gave(row: PortRow, attributes: Attributes) -> None:
         raise ServicePortInUse(f"Port {row.id} keeps its device_id while it has device owner {row.device_owner}.")
     if not same or attributes.get("mac_address", row.mac_address) != row.mac_address:
         raise ServicePortInUse(f"Port {row.id} keeps its addresses while it has device owner {row.device_owner}. "
-                               f"Remove the router's interface, or turn the subnet's DHCP off, and make another.")
+                               f"Remove the router's interface, turn the subnet's DHCP off, or unplug the bridge.")
 
 
 def _holding(items: Iterable[str]) -> ColumnElement[bool]:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from naas_sdn.db.bridge_rows import BridgeRow
 from naas_sdn.db.floating_ip_rows import FloatingIpRow
 from naas_sdn.db.rbac_rows import EVERYBODY, RbacPolicyRow
 from naas_sdn.db.rows import (
@@ -37,6 +38,7 @@ from naas_sdn.service.contract import Context
 RULES: Mapping[type[Any], str] = {
     NetworkRow: "get_network", SubnetRow: "get_subnet", PortRow: "get_port", RouterRow: "get_router",
     FloatingIpRow: "get_floatingip", RouteRow: "get_route", VifRow: "get_vif", TrunkRow: "get_trunk",
+    BridgeRow: "get_bridge",
     SubnetPoolRow: "get_subnetpool",
     AddressScopeRow: "get_address_scope", AddressGroupRow: "get_address_group", RbacPolicyRow: "get_rbac_policy",
     SecurityGroupRow: "get_security_group", SecurityGroupRuleRow: "get_security_group_rule",

@@ -26,6 +26,7 @@ from naas_sdn.errors import (
 from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
+from naas_sdn.service.plugging import OF_THE_CLOUD
 from naas_sdn.service.ports import SEEN as PORT_SEEN
 from naas_sdn.service.rows import change, find_rows, own_clause, standard, touch, visible
 
@@ -157,7 +158,7 @@ def _require_usable(session: Session, context: Context, project_id: str, ports: 
         if port.project_id != project_id and not context.is_service:
             raise PolicyNotAuthorized(f"create_trunk is disallowed by policy: port {port.id} belongs to another "
                                       f"project.")
-        if port.device_owner.startswith("network:"):
+        if port.device_owner.startswith(OF_THE_CLOUD):
             raise PortInUse(f"Port {port.id} is used by the cloud itself as {port.device_owner}, and no trunk can "
                             f"have it.")
     ids = [port.id for port in ports]

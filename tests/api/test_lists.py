@@ -130,7 +130,7 @@ def test_bad_queries(wire: Wire, query: str, status: int, kind: str | None) -> N
 
 
 @pytest.mark.parametrize("collection", ["networks", "subnets", "ports", "routers", "routes", "vifs", "hypervisors",
-                                        "qos/policies", "trunks"])
+                                        "qos/policies", "trunks", "bridges"])
 def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: str) -> None:
     def furnish(number: int) -> None:
         first = wire.network(f"10.{number}.0.0/24", "admin")
@@ -147,6 +147,8 @@ def test_a_list_costs_the_same_statements_however_long(wire: Wire, collection: s
             "port_id": wire.make("ports", "admin", network_id=second["id"])["id"], "segmentation_type": "vlan",
             "segmentation_id": number}])
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface=f"tap{number}")
+        wire.make("bridges", "admin", network_id=first["id"], type="gre", remote_endpoint="198.51.100.9", key=number,
+                  plugged=True)
 
     def cost() -> tuple[int, int]:
         with statements() as heard:

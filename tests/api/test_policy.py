@@ -20,11 +20,12 @@ def furnish(wire: Wire, who: str = "alice") -> dict[str, str]:
     trunk = wire.make("trunks", who, port_id=wire.make("ports", who, network_id=first["id"])["id"])
     return {"networks": first["id"], "subnets": first["subnets"][0], "ports": port["id"], "routers": router["id"],
             "routes": route["id"], "vifs": vif["id"], "qos/policies": policy["id"],
-            "trunks": trunk["id"]}
+            "trunks": trunk["id"],
+            "bridges": wire.make("bridges", who, network_id=first["id"])["id"]}
 
 
 MEMBERS = {"networks": "network", "subnets": "subnet", "ports": "port", "routers": "router", "routes": "route",
-           "qos/policies": "policy", "trunks": "trunk"}
+           "qos/policies": "policy", "trunks": "trunk", "bridges": "bridge"}
 
 
 def test_another_tenant_s_things_are_not_there(wire: Wire) -> None:
@@ -64,6 +65,7 @@ def test_foreign_ids_in_a_body_are_not_there_either(wire: Wire) -> None:
         ("PUT", f"ports/{port['id']}", {"port": {"fixed_ips": [{"subnet_id": theirs["subnets"]}]}}),
         ("PUT", f"routers/{router['id']}/add_router_interface", {"subnet_id": theirs["subnets"]}),
         ("PUT", f"routers/{router['id']}/add_router_interface", {"port_id": theirs["ports"]}),
+        ("POST", "bridges", {"bridge": {"network_id": theirs["networks"]}}),
         ("POST", "routes", {"route": {"source_subnet_id": own["subnets"][0],
                                       "destination_subnet_id": theirs["subnets"]}}),
     ]

@@ -57,7 +57,7 @@ def test_details_count_what_there_is(wire: Wire) -> None:
     assert {name: detail["used"] for name, detail in details.items()} == {
         "network": 1, "subnet": 1, "port": 2, "router": 0, "vif": 1, "route": 0, "trunk": 0, "security_group": 1,
         "security_group_rule": 4, "rbac_policy": 0, "floatingip": 0,
-        "subnetpool": 0, "address_scope": 0, "address_group": 0}
+        "subnetpool": 0, "address_scope": 0, "address_group": 0, "bridge": 0}
     assert details["port"] == {"limit": 500, "used": 2, "reserved": 0}
 
 
@@ -108,6 +108,7 @@ def test_everything_is_limited(wire: Wire) -> None:
             ("routes", "alice", {"route": {"source_subnet_id": first["subnets"][0],
                                            "destination_subnet_id": second["subnets"][0]}}),
             ("trunks", "alice", {"trunk": {"port_id": port["id"]}}),
+            ("bridges", "alice", {"bridge": {"network_id": first["id"]}}),
             ("security-groups", "alice", {"security_group": {"name": "web"}}),
             ("security-group-rules", "alice", {"security_group_rule": {"security_group_id": group,
                                                                        "direction": "ingress", "protocol": "tcp"}}),

@@ -10,10 +10,11 @@ from naas_sdn.rest.resources import BY_PATH
 from tests.api.test_statements import AUTHENTICATION, statements
 from tests.api.wire import GONE, Wire
 
-TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks", "security_groups",
-          "security_group_rules", "floatingips")
+TAGGED = ("networks", "subnets", "ports", "routers", "vifs", "routes", "qos/policies", "trunks", "bridges",
+          "security_groups", "security_group_rules", "floatingips")
 MISSING = dict(zip(TAGGED, ("NetworkNotFound", "SubnetNotFound", "PortNotFound", "RouterNotFound", "VifNotFound",
-                            "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound", "SecurityGroupNotFound",
+                            "RouteNotFound", "QosPolicyNotFound", "TrunkNotFound", "BridgeNotFound",
+                            "SecurityGroupNotFound",
                             "SecurityGroupRuleNotFound", "FloatingIPNotFound"), strict=True))
 
 
@@ -32,6 +33,9 @@ def several(wire: Wire, collection: str, number: int = 1) -> list[str]:
     if collection == "floatingips":
         network = wire.network("192.0.2.0/24", "admin", router__external=True)["id"]
         return [wire.make("floatingips", floating_network_id=network)["id"] for _ in range(number)]
+    if collection == "bridges":
+        network = wire.network()["id"]
+        return [wire.make("bridges", network_id=network)["id"] for _ in range(number)]
     if collection not in ("ports", "vifs", "trunks"):
         who = "manager" if collection == "qos/policies" else "alice"
         return [wire.make(collection, who)["id"] for _ in range(number)]

@@ -81,15 +81,15 @@ ON_NETWORK = ["admin", "network", "service"]
 EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     tuple(f"{verb}_{member}" for verb in ("create", "update", "delete") for member in (
         "network", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "floatingip", "route",
-        "trunk", "security_group")): MEMBERS,
+        "trunk", "bridge", "security_group")): MEMBERS,
     tuple(f"{verb}_{member}:tags" for verb in ("create", "update", "delete") for member in (
-        "network", "subnet", "subnetpool", "router", "floatingip", "route", "trunk", "security_group",
+        "network", "subnet", "subnetpool", "router", "floatingip", "route", "trunk", "bridge", "security_group",
         "security_group_rule", "vif", "policy")): MEMBERS,
     ("create_floatingip:floating_ip_address",): ["admin", "manager"],
     ("add_prefixes", "remove_prefixes", "onboard_network_subnets", "add_addresses", "remove_addresses",
      "add_router_interface", "remove_router_interface", "add_extraroutes", "remove_extraroutes", "attach_subnet",
-     "detach_subnet", "add_subports", "remove_subports", "create_network:port_security_enabled",
-     "update_network:port_security_enabled"): MEMBERS,
+     "detach_subnet", "add_subports", "remove_subports", "plug_bridge", "unplug_bridge",
+     "create_network:port_security_enabled", "update_network:port_security_enabled"): MEMBERS,
     tuple(f"{verb}_router:external_gateway_info{part}" for verb in ("create", "update") for part in (
         "", ":network_id")): MEMBERS,
     tuple(f"{verb}_{name}" for verb in ("create", "update") for name in (
@@ -126,7 +126,7 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     ("get_network_statistics", "get_auto_allocated_topology"): [*MEMBERS, "service", "reader"],
     tuple(f"get_{member}" for member in (
         "network", "floatingip", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "route",
-        "trunk", "security_group", "policy")): [*MEMBERS, "service", "reader"],
+        "trunk", "bridge", "security_group", "policy")): [*MEMBERS, "service", "reader"],
     ("get_subnet", "get_port", "get_vif"): [*MEMBERS, "service", "reader", "network", "network reader"],
     ("get_security_group_rule",): [*MEMBERS, "service", "reader", "group"],
     ("get_default_security_group_rule",): list(SITUATIONS),
