@@ -29,7 +29,7 @@ LISTS = ("ports", "ports?limit=10&sort_key=name", "ports?name=port7", "ports?dev
          "ports?network_id={network}", "ports?fixed_ips=subnet_id={subnet}", "ports?security_groups={group}",
          "networks", "networks?shared=true", "subnets", "vifs", "security-groups", "security-group-rules",
          "rbac-policies", "routers", "routes", "trunks", "qos/policies", "subnetpools", "address-scopes",
-         "address-groups", "quotas/p7/details.json")
+         "address-groups", "bridges", "quotas/p7/details.json")
 
 
 @pytest.fixture

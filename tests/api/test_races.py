@@ -158,3 +158,38 @@ def test_changes_of_one_revision_are_made_once(wire: Wire, other: Wire) -> None:
         made.ask, "PUT", f"networks/{network['id']}", {"network": {"name": name}},
         If_Match=f"revision_number={network['revision_number']}")) for made in (wire, other) for name in "ab"]
     assert sorted(thread.wait().status for thread in threads) == [200, 412, 412, 412]
+
+
+SITE = {"type": "vxlan", "remote_endpoint": "198.51.100.7", "key": 77}
+
+
+def test_one_tunnel_has_one_bridge(wire: Wire, other: Wire) -> None:
+    body = {"bridge": {"network_id": wire.network(None)["id"], "plugged": True, **SITE}}
+    answers = at_once((wire, other), [("POST", "bridges", body)] * 6)
+    assert outcomes(answers) == {(201, ""): 1, (409, "BridgeExists"): 5}
+    assert len(wire.ask("GET", "ports").body["ports"]) == 1
+
+
+@pytest.mark.parametrize("rival", ["interface", "trunk"])
+def test_a_bridge_has_its_port_alone(wire: Wire, other: Wire, rival: str) -> None:
+    """Another bridge, and a machine's interface or a trunk, want it too."""
+    network = wire.network(None)["id"]
+    sites = [wire.make("bridges", network_id=network, **{**SITE, "key": key})["id"] for key in (1, 2)]
+    for number in range(4):
+        port = wire.make("ports", network_id=network)["id"]
+        wanted = {"interface": ("PUT", f"ports/{port}/plug", {"host": "hv1", "interface": f"tap{number}"}),
+                  "trunk": ("POST", "trunks", {"trunk": {"port_id": port, "project_id": "alice"}})}[rival]
+        requests = [wanted, *(("PUT", f"bridges/{site}/plug_bridge", {"port_id": port}) for site in sites)]
+        turned = requests[number % 3:] + requests[:number % 3]
+        answers = at_once((wire, other), turned, who="admin")
+        assert Counter(answer.status // 100 for answer in answers) == {2: 1, 4: 2}, outcomes(answers)
+        for site in sites:
+            wire.ask("PUT", f"bridges/{site}/unplug_bridge", {})
+
+
+def test_a_bridge_never_loses_its_network(wire: Wire, other: Wire) -> None:
+    for _ in range(4):
+        network = wire.network(None)["id"]
+        deleted, made = at_once((wire, other), [("DELETE", f"networks/{network}", None),
+                                                ("POST", "bridges", {"bridge": {"network_id": network}})])
+        assert (deleted.status, made.status) in ((204, 404), (409, 201))
