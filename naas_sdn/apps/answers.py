@@ -14,9 +14,9 @@ from naas_sdn.apps.l2switch import local_port
 from naas_sdn.apps.provider import FROM_WIRE, TAGGED
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import Attachment, Fact, Hypervisor, Network
-from naas_sdn.pipeline.flow import Flow, InPort, Move, PushVlan, Recirculate, Resubmit, SetField, match
+from naas_sdn.pipeline.flow import Action, Flow, InPort, Move, PushVlan, Recirculate, Resubmit, SetField, Value, match
 from naas_sdn.pipeline.program import Meter, Police, Program
-from naas_sdn.pipeline.tables import ANSWER_FLAGS, ANSWER_MAC, FLAGS, HOP, HOP6, IN, NET, SCRATCH, Reason, Table
+from naas_sdn.pipeline.tables import ANSWER_FLAGS, ANSWER_MAC, FLAGS, HOP, HOP6, IN, NET, OUT, SCRATCH, Reason, Table
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, ECHO_REPLY = 1, 0
@@ -52,7 +52,8 @@ class Answers:
     def compile(self, view: View, scope: Scope) -> Program:
         if scope.kind == "switch":
             return Program((*(Flow(Table.ANEW, 100, match(eth_type=kind), (Recirculate(kind),), Table.TURN)
-                              for kind in (ARP, IPV4, IPV6)), _ARP_REPLY, _ECHO_REPLY, *_ADVERTISEMENT, _ECHO_REPLY6))
+                              for kind in (ARP, IPV4, IPV6)), _ARP_REPLY, _ECHO_REPLY, *_ADVERTISEMENT, _ECHO_REPLY6,
+                            *(_to_wire(reply, (InPort(),), 110, {}) for reply in (_ARP_REPLY, _ECHO_REPLY))))
         if scope.kind == "self":
             return self._wire(view, scope.id)
         if scope.kind == "tagged":
@@ -78,28 +79,35 @@ class Answers:
 
 
 def _tagged(view: View, network_id: str) -> Iterator[Flow]:
-    """What a VLAN is answered has its tag, which was taken off."""
+    """What a VLAN of a physical network is answered has its tag, which was taken off."""
     network = view.network(network_id)
     if network is None or network.vlan is None:
         return
     tag = (PushVlan(), SetField("vlan_vid", TAGGED | network.vlan))
     for reply in (_ARP_REPLY, _ECHO_REPLY):
-        fields = {name: value for name, value, _ in reply.match}
-        yield Flow(Table.TURN, 110, match({NET: network.key, FLAGS: FROM_WIRE}, **fields),
-                   (*reply.actions[:-1], *tag, reply.actions[-1]))
+        yield _to_wire(reply, (*tag, InPort()), 120, {NET: network.key})
 
+
+def _to_wire(reply: Flow, back: tuple[Action, ...], priority: int, where: dict[str, Value]) -> Flow:
+    fields = {name: value for name, value, _ in reply.match}
+    return Flow(Table.TURN, priority, match({**where, FLAGS: FROM_WIRE}, **fields),
+                (*reply.actions[:-len(_BACK)], *back))
+
+
+_BACK = (Move(IN, OUT, 32), Resubmit(Table.OUTPUT))
+"""To the port that asked, on its VLAN if it has one."""
 
 _ARP_REPLY = Flow(Table.TURN, 100, match(eth_type=ARP), (
     Move("eth_src", "eth_dst", 48), Move(ANSWER_MAC, "eth_src", 48), SetField("arp_op", ARP_REPLY),
     Move("arp_sha", "arp_tha", 48), Move(ANSWER_MAC, "arp_sha", 48),
-    Move("arp_tpa", HOP, 32), Move("arp_spa", "arp_tpa", 32), Move(HOP, "arp_spa", 32), InPort(),
+    Move("arp_tpa", HOP, 32), Move("arp_spa", "arp_tpa", 32), Move(HOP, "arp_spa", 32), *_BACK,
 ))
 """The address that was asked for has ANSWER_MAC."""
 
 _ECHO_REPLY = Flow(Table.TURN, 100, match(eth_type=IPV4, nw_proto=ICMP), (
     Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48),
     Move("ip_dst", HOP, 32), Move("ip_src", "ip_dst", 32), Move(HOP, "ip_src", 32),
-    SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), InPort(),
+    SetField("nw_ttl", 64), SetField("icmp_type", ECHO_REPLY), *_BACK,
 ))
 """From the address and the MAC that were asked."""
 
@@ -112,11 +120,11 @@ _ADVERTISEMENT = (
     )),
     # Its link-layer address can be named only where it is known to be an advertisement.
     Flow(Table.TURN, 100, match(eth_type=IPV6, nw_proto=ICMPV6, icmpv6_type=ADVERTISEMENT),
-         (Move(ANSWER_MAC, "nd_tll", 48), InPort())),
+         (Move(ANSWER_MAC, "nd_tll", 48), *_BACK)),
 )
 
 _ECHO_REPLY6 = Flow(Table.TURN, 100, match(eth_type=IPV6, nw_proto=ICMPV6, icmpv6_type=ECHO_REQUEST6), (
     Move("eth_dst", SCRATCH, 48), Move("eth_src", "eth_dst", 48), Move(SCRATCH, "eth_src", 48),
     Move("ipv6_dst", HOP6, 128), Move("ipv6_src", "ipv6_dst", 128), Move(HOP6, "ipv6_src", 128),
-    SetField("nw_ttl", 64), SetField("icmpv6_type", ECHO_REPLY6), InPort(),
+    SetField("nw_ttl", 64), SetField("icmpv6_type", ECHO_REPLY6), *_BACK,
 ))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from naas_sdn.apps import external, provider
 from naas_sdn.apps.contract import Group, PacketIn, Scope
 from naas_sdn.apps.gateways import ways_of
+from naas_sdn.apps.provider import TAGGED
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import (
     Attachment,
@@ -34,6 +35,8 @@ from naas_sdn.pipeline.flow import (
     InPort,
     Move,
     Output,
+    PopVlan,
+    PushVlan,
     Recirculate,
     Resubmit,
     SetField,
@@ -165,17 +168,20 @@ class L2Switch:
             return Program()
         port, network, attachment, number = here
         punt = Meter(Meter.numbered(attachment.slot, Police.PUNT), self._punt_rate, self._punt_rate, packets=True)
+        vlan = attachment.vlan
+        # Taken off again: there may be more copies to make.
+        tag, untag = ((), ()) if vlan is None else ((PushVlan(), SetField("vlan_vid", TAGGED | vlan)), (PopVlan(),))
+        whose = (SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key))
         return Program((
-            Flow(Table.CLASSIFY, 100, match(in_port=number), (
-                SetField(IN, port.key), SetField(NET, network.key), SetField(SOURCE_NET, network.key),
-            ), Table.GUARD),
+            Flow(Table.CLASSIFY, 100, match(in_port=number), whose, Table.GUARD) if vlan is None else
+            Flow(Table.CLASSIFY, 110, match(in_port=number, vlan_vid=TAGGED | vlan), (PopVlan(), *whose), Table.GUARD),
             *(provider.local(port, network) if network.is_provider else (_to_it(port, network),)),
             drop(Table.TO_ACL, 100, match({FLAGS: (0, Flag.ROUTED), IN: port.key, OUT: port.key}),
                  Reason.ECHO),
-            # The switch refuses to send a packet where it came from, which is right for bridged ones only.
-            Flow(Table.OUTPUT, 110, match({FLAGS: (Flag.ROUTED, Flag.ROUTED), IN: port.key, OUT: port.key}),
-                 (InPort(),)),
-            Flow(Table.OUTPUT, 100, match({OUT: port.key}), (Output(number),)),
+            # The switch does not send a packet where it came from unless it is told to: to the port itself only what is
+            # routed or answered, but others may share its interface.
+            Flow(Table.OUTPUT, 110, match({OUT: port.key}, in_port=number), (*tag, InPort(), *untag)),
+            Flow(Table.OUTPUT, 100, match({OUT: port.key}), (*tag, Output(number), *untag)),
             Flow(Table.PUNT, 100, match({IN: port.key}), (Controller(),), meter=punt.number),
         ), (punt,))
 

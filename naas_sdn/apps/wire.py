@@ -137,6 +137,11 @@ def parse_udp(frame: bytes) -> Udp | None:
     return Udp(ip.eth_dst, ip.eth_src, ip.src, ip.dst, src_port, dst_port, datagram[_UDP.size:])
 
 
+def tagged(frame: bytes, vlan: int | None) -> bytes:
+    """The frame with an 802.1Q tag for the VLAN, if there is one."""
+    return frame if vlan is None else frame[:12] + b"\x81\0" + vlan.to_bytes(2) + frame[12:]
+
+
 def build_ipv4(source: Station, target: Station, protocol: int, payload: bytes, tos: int = 0) -> bytes:
     """A frame with an IPv4 packet without options, not to be fragmented."""
     total = 20 + len(payload)

@@ -133,7 +133,7 @@ def _dhcp_options(row: PortRow, version: int) -> Iterator[tuple[int, bytes]]:
 
 def attachment(row: VifRow, network_id: str) -> Attachment:
     return Attachment(row.port_id, network_id, row.host, row.interface, row.slot, row.plugging,
-                      row.acknowledged >= row.plugging)
+                      row.vlan or None, row.acknowledged >= row.plugging)
 
 
 def hypervisor(row: HypervisorRow) -> Hypervisor:

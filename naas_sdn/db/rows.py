@@ -160,14 +160,15 @@ class AllocationRow(Row):
 
 
 class VifRow(Row):
-    """Which interface of which hypervisor is attached to which port, one to one."""
+    """Which interface of which hypervisor, or which VLAN on one (0: what is untagged), is attached to which port."""
 
     __tablename__ = "vifs"
-    __table_args__ = (UniqueConstraint("host", "interface"), UniqueConstraint("host", "slot"))
+    __table_args__ = (UniqueConstraint("host", "interface", "vlan"), UniqueConstraint("host", "slot"))
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     port_id: Mapped[str] = mapped_column(ForeignKey("ports.id"), unique=True)
     host: Mapped[str] = mapped_column(ForeignKey("hypervisors.name"))
     interface: Mapped[str] = mapped_column(String(15))
+    vlan: Mapped[int] = mapped_column(default=0, server_default="0")
     slot: Mapped[int]
     plugging: Mapped[int] = mapped_column(default=1)
     acknowledged: Mapped[int] = mapped_column(default=0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from naas_sdn import errors, runtime
 from naas_sdn.apps.contract import App, PacketIn, Scope
 from naas_sdn.apps.provider import uplink_number
+from naas_sdn.apps.wire import tagged
 from naas_sdn.db import status
 from naas_sdn.db.session import Database
 from naas_sdn.db.session import Session as Transaction
@@ -172,7 +173,7 @@ class Engine:
         elif link is not None and app is not None:
             packet = PacketIn(switch.host, port.id, reason, punt.data, punt.fields.get(NET, 0))
             for frame in app.packet_in(view, packet):
-                switch.send((link.number,), frame)
+                switch.send((link.number,), tagged(frame, attachment.vlan))
 
     def _fetch(self, view: View, port: Port, reason: Reason, punt: Punt, number: int) -> None:
         """The sender's hypervisor and the receiver's get to know of each other's port; then the packet goes on."""

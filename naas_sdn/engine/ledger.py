@@ -76,7 +76,8 @@ class Ledger:
                 packets, octets = policed.get(Meter.numbered(attachment.slot, use), (0, 0))
                 if packets:
                     yield Reading(port_id, switch.host, metric, octets, packets)
-            if link.number in lost:
+            # VLANs share the interface with whoever has it whole.
+            if link.number in lost and attachment.vlan is None:
                 # Received by the switch is sent by the machine.
                 sent, received = lost[link.number]
                 yield Reading(port_id, switch.host, Metric.INTERFACE_OUT, 0, sent, own=False)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from naas_sdn import runtime
 from naas_sdn.apps.contract import Scope
 from naas_sdn.apps.provider import uplink_number
+from naas_sdn.apps.wire import tagged
 from naas_sdn.db import status
 from naas_sdn.db.session import Session as Transaction
 from naas_sdn.engine.announcer import Announcements
@@ -262,20 +263,21 @@ class Session:
     def _announce(self, announcement: Announcement, frame: bytes) -> None:
         """To every machine of the network here, or to the physical network."""
         view = View(self._compiler.store, self.host)
-        network_id, links = announcement.network_id, []
         if announcement.uplink is not None:
             number = uplink_number(view, self.host, announcement.uplink)
             if number is not None and frame:
                 self.switch.send((number,), frame)
             return
+        network_id = announcement.network_id
+        links: dict[int | None, list[int]] = {}
         for port_id in sorted(self._compiler.store.elements(Key("attachments of network on host",
                                                                 (network_id, self.host)))):
             port, attachment = view.port(port_id), view.attachment(port_id)
             link = view.link(self.host, attachment.interface) if attachment is not None else None
             if port is not None and port.admin_up and link is not None:
-                links.append(link.number)
-        if links:
-            self.switch.send(links, frame)
+                links.setdefault(attachment.vlan if attachment is not None else None, []).append(link.number)
+        for vlan, numbers in links.items():
+            self.switch.send(numbers, tagged(frame, vlan))
 
     def _trace(self, delta: Delta) -> None:
         if self._requests and TRACE.isEnabledFor(logging.DEBUG):

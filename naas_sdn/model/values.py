@@ -104,7 +104,7 @@ DHCP_SERVICE = "network:dhcp"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A VIF: the interface of a hypervisor that a port is plugged to.
+    """A VIF: the interface of a hypervisor that a port is plugged to, or one VLAN on it.
 
     `slot` is a number below 32768 leased on that hypervisor (meters, conntrack zone); `plugging` counts plugs and
     returns of the interface, so that an acknowledgement names which one it is for.
@@ -116,6 +116,7 @@ class Attachment:
     interface: str
     slot: int
     plugging: int
+    vlan: int | None = None
     settled: bool = False
     """A switch had acknowledged this plugging when it was read; no flow depends on it."""
 

@@ -285,6 +285,7 @@ COLLECTIONS = (
         A("network_id", nullable(uuid), "CF"),
         A("host", string(64, empty=False), "C!FS"),
         A("interface", string(64, empty=False), "C!FS"),
+        A("vlan", nullable(integer(1, 4094)), "CFS"),
         A("mac_address", TEXT), A("fixed_ips", list_of(FIXED_IP)), A("status", TEXT), A("source", TEXT),
         A("refusal", nullable(TEXT)),
         *TIMES,

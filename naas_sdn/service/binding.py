@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from naas_sdn.db.rows import PortBindingRow, PortRow
 from naas_sdn.errors import PortInUse
+from naas_sdn.service import plugging
 from naas_sdn.service.plugging import BRIDGE, VNIC_TYPE
 from naas_sdn.service.uplinks import Place
 
@@ -40,6 +41,8 @@ def bind(session: Session, port: PortRow, host: str) -> None:
     port.host_id = host
     if port.vif is not None and host not in ("", port.vif.host):
         port.vif = None
+        session.flush()
+        plugging.follow(session, port)
 
 
 def set_vnic_type(port: PortRow, vnic_type: str) -> None:

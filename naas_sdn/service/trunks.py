@@ -1,14 +1,14 @@
-"""Trunks: one interface of a machine for many networks, told apart by VLAN. Kept and shown; no flow has them yet."""
+"""Trunks: one interface of a machine for many networks, told apart by VLAN; its VIFs are `plugging`'s."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from naas_sdn.db import status, tags
-from naas_sdn.db.rows import PortRow
+from naas_sdn.db.rows import PortRow, VifRow
 from naas_sdn.db.trunk_rows import SubPortRow, TrunkRow
 from naas_sdn.errors import (
     DuplicateSubPort,
@@ -23,6 +23,7 @@ from naas_sdn.errors import (
     TrunkNotFound,
     TrunkPortInUse,
 )
+from naas_sdn.service import plugging
 from naas_sdn.service.access import require_new, require_owner
 from naas_sdn.service.contract import Action, Attributes, Context, Query
 from naas_sdn.service.limits import Limits
@@ -31,9 +32,12 @@ from naas_sdn.service.ports import SEEN as PORT_SEEN
 from naas_sdn.service.rows import change, find_rows, own_clause, standard, touch, visible
 
 SEEN = own_clause(TrunkRow)
-WHOLE = (selectinload(TrunkRow.sub_ports), joinedload(TrunkRow.port).joinedload(PortRow.vif),
-         joinedload(TrunkRow.port).joinedload(PortRow.network))
+_PLUGGED = (joinedload(TrunkRow.port).joinedload(PortRow.vif).joinedload(VifRow.hypervisor),
+            selectinload(TrunkRow.sub_ports).joinedload(SubPortRow.port).joinedload(PortRow.vif).joinedload(
+                VifRow.hypervisor))
+WHOLE = (*_PLUGGED, joinedload(TrunkRow.port).joinedload(PortRow.network))
 CHANGEABLE = ("name", "description", "admin_state_up")
+BUILD, DEGRADED = "BUILD", "DEGRADED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,14 @@ class Trunks:
         _add(session, context, row, wanted, ports)
         session.add(row)
         session.flush()
-        return _show(row)
+        return _shown(session, [row])[0]
 
     def update(self, session: Session, context: Context, identifier: str, attributes: Attributes,
                parent: Mapping[str, str]) -> Attributes:
         row = _owned(session, context, identifier, "update_trunk")
         change(row, attributes, CHANGEABLE)
         session.flush()
-        return _show(row)
+        return _shown(session, [row])[0]
 
     def delete(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> None:
         row = _owned(session, context, identifier, "delete_trunk")
@@ -78,13 +82,19 @@ class Trunks:
         session.delete(row)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return _show(visible(session, context, TrunkRow, identifier, TrunkNotFound, SEEN, WHOLE))
+        return _shown(session, [visible(session, context, TrunkRow, identifier, TrunkNotFound, SEEN, WHOLE)])[0]
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        if status.DOWN not in query.filters.get("status", (status.DOWN,)):
-            return []
-        return [_show(row) for row in find_rows(session, context, TrunkRow, query, TrunkNotFound, clause=SEEN,
-                                                options=[selectinload(TrunkRow.sub_ports)])]
+        wanted = query.filters.get("status")
+        part = replace(query, limit=None) if wanted else query
+        shown = _shown(session, find_rows(session, context, TrunkRow, part, TrunkNotFound, clause=SEEN,
+                                          options=_PLUGGED))
+        if wanted:
+            # A status is that of many ports; a page of it is cut here.
+            shown = [item for item in shown if item["status"] in wanted]
+            if query.limit is not None:
+                shown = shown[-query.limit:] if query.reverse else shown[:query.limit]
+        return shown
 
     def add_subports(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
         row = _owned(session, context, identifier, "add_subports")
@@ -100,6 +110,7 @@ class Trunks:
             found = next((sub_port for sub_port in row.sub_ports if sub_port.port_id == port_id), None)
             if found is None:
                 raise SubPortNotFound(f"{port_id} on trunk {row.id}")
+            plugging.carry(session, found.port, found.segmentation_id, None)
             row.sub_ports.remove(found)
         return self._changed(session, row)
 
@@ -110,15 +121,32 @@ class Trunks:
     def _changed(session: Session, row: TrunkRow) -> Attributes:
         touch(row)
         session.flush()
-        return {**_show(row), "tags": tags.tags_of(session, [row.id]).get(row.id, [])}
+        for item in row.sub_ports:
+            plugging.carry(session, item.port, item.segmentation_id, row.port.vif)
+        return {**_shown(session, [row])[0], "tags": tags.tags_of(session, [row.id]).get(row.id, [])}
 
 
-def _show(row: TrunkRow) -> Attributes:
-    """DOWN, for no interface carries it."""
-    listed = sorted(row.sub_ports, key=lambda item: item.segmentation_id)
-    return {**standard(row), "port_id": row.port_id, "admin_state_up": row.admin_state_up, "status": status.DOWN,
-            "sub_ports": [{"port_id": item.port_id, "segmentation_type": item.segmentation_type,
-                           "segmentation_id": item.segmentation_id} for item in listed]}
+def _shown(session: Session, rows: list[TrunkRow]) -> list[Attributes]:
+    errors = status.errors_of(session, "port", [
+        port_id for row in rows for port_id in (row.port_id, *(item.port_id for item in row.sub_ports))])
+    return [{**standard(row), "port_id": row.port_id, "admin_state_up": row.admin_state_up,
+             "status": _status(row, errors), "sub_ports": [
+                 {"port_id": item.port_id, "segmentation_type": item.segmentation_type,
+                  "segmentation_id": item.segmentation_id}
+                 for item in sorted(row.sub_ports, key=lambda item: item.segmentation_id)]} for row in rows]
+
+
+def _status(row: TrunkRow, errors: Mapping[str, str]) -> str:
+    """DOWN without an interface that forwards; DEGRADED by a subport's error, BUILD until all are ACTIVE."""
+    if row.port_id in errors:
+        return status.ERROR
+    if status.port_status(row.port, None) != status.ACTIVE:
+        return status.DOWN
+    if any(item.port_id in errors for item in row.sub_ports):
+        return DEGRADED
+    waiting = [item for item in row.sub_ports if item.port.admin_state_up
+               and status.port_status(item.port, None) != status.ACTIVE]
+    return BUILD if waiting else status.ACTIVE
 
 
 def _owned(session: Session, context: Context, identifier: str, what: str) -> TrunkRow:
@@ -194,5 +222,5 @@ def _add(session: Session, context: Context, row: TrunkRow, wanted: list[Attribu
                     f"of the trunk's parent port {row.port.id}.")
             named.add(port.id)
             taken.add(segment)
-            row.sub_ports.append(SubPortRow(port_id=port.id, segmentation_type=segment[0],
+            row.sub_ports.append(SubPortRow(port=port, port_id=port.id, segmentation_type=segment[0],
                                             segmentation_id=segment[1]))

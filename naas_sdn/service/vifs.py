@@ -63,10 +63,12 @@ class Vifs:
         if network_id is not None and row.network_id != network_id:
             raise BadRequest(f"Port {row.id} is on network {row.network_id}, not on {network_id}.")
         if row.vif is not None:
-            raise PortInUse(f"Port {row.id} is plugged to {row.vif.interface} of hypervisor {row.vif.host}; "
+            raise PortInUse(f"Port {row.id} is plugged to {plugging.named(row.vif.interface, row.vif.vlan)} of "
+                            f"hypervisor {row.vif.host}; "
                             f"unplug it first.")
         self.limits.charge(session, "vif", row.project_id)
-        vif = plugging.plug(session, row, attributes["host"], attributes["interface"])
+        vif = plugging.plug(session, row, attributes["host"], attributes["interface"],
+                            vlan=attributes.get("vlan") or 0)
         uplinks.require(session, row, attributes["host"], attributes["interface"])
         return self._show(session, [vif])[0]
 
@@ -151,6 +153,7 @@ class Vifs:
                 "network_id": port.network_id, "mac_address": port.mac_address,
                 "fixed_ips": [{"subnet_id": a.subnet_id, "ip_address": a.ip_address} for a in port.allocations],
                 "status": status.port_status(port, errors.get(row.port_id)), **times(row),
-                "host": row.host, "interface": row.interface, "source": row.source, "refusal": row.refusal,
+                "host": row.host, "interface": row.interface, "vlan": row.vlan or None, "source": row.source,
+                "refusal": row.refusal,
             })
         return shown

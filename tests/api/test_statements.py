@@ -35,15 +35,15 @@ def test_creating_a_port(wire: Wire, others: int) -> None:
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_plugging_a_port(wire: Wire, others: int) -> None:
-    """The port with all that is its own, the quota, the hypervisor, its VIFs, its uplinks; the port, the VIF, the
-    journal; errors to show. However many VIFs there are."""
+    """The port with all that is its own, the quota, its trunk, the hypervisor, its VIFs, its uplinks; the port, the
+    VIF, the journal; errors to show. However many VIFs there are."""
     network = wire.network()
     for number in range(others):
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface=f"tap{number}")
     port = wire.make("ports", "admin", network_id=network["id"])
     with statements() as heard:
         wire.make("vifs", "admin", port_id=port["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 9, heard
+    assert len(heard) == AUTHENTICATION + 10, heard
 
 
 def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
@@ -52,7 +52,7 @@ def test_plugging_a_port_that_is_made_then(wire: Wire) -> None:
     wire.ask("GET", "security-groups", who="admin")
     with statements() as heard:
         wire.make("vifs", "admin", network_id=network["id"], host="hv1", interface="tap")
-    assert len(heard) == AUTHENTICATION + 20, heard
+    assert len(heard) == AUTHENTICATION + 21, heard
 
 
 def test_deleting_a_plugged_port(wire: Wire) -> None:

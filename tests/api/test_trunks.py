@@ -1,4 +1,4 @@
-"""Trunks: parents and subports, who may have which port, what is refused, and that nothing carries them yet."""
+"""Trunks: parents and subports, who may have which port, what is refused, and which interface carries them."""
 from __future__ import annotations
 
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from naas_sdn import runtime
+from naas_sdn.db import status
 from tests.api.test_statements import statements
 from tests.api.wire import GONE, Answer, Wire
 
@@ -134,6 +135,78 @@ def test_a_trunk_whose_parent_is_bound_stays(wire: Wire) -> None:
     assert wire.ask("DELETE", f"trunks/{trunk['id']}").status == 204
 
 
+def vifs(wire: Wire) -> dict[str, tuple[str, str, int | None, str]]:
+    """{port: where it is plugged, and by whom}."""
+    return {vif["port_id"]: (vif["host"], vif["interface"], vif["vlan"], vif["source"])
+            for vif in wire.ask("GET", "vifs", who="admin").body["vifs"]}
+
+
+def test_subports_are_plugged_where_their_parent_is(wire: Wire) -> None:
+    parent, first, second = port(wire), port(wire), port(wire)
+    trunk = wire.make("trunks", port_id=parent, sub_ports=[sub_port(first, 20)])
+    assert vifs(wire) == {}
+    wire.make("vifs", "service", port_id=parent, host="hv1", interface="tap1")
+    assert vifs(wire) == {parent: ("hv1", "tap1", None, "api"), first: ("hv1", "tap1", 20, "trunk")}
+    assert act(wire, trunk, "add_subports", sub_port(second, 30)).status == 200
+    assert vifs(wire)[second] == ("hv1", "tap1", 30, "trunk")
+    assert act(wire, trunk, "remove_subports", {"port_id": first}).status == 200
+    assert set(vifs(wire)) == {parent, second}
+    assert wire.ask("PUT", f"ports/{parent}/unplug", {}, who="service").status == 200
+    assert vifs(wire) == {}
+    wire.ask("PUT", f"ports/{parent}/plug", {"host": "hv2", "interface": "tap9"}, who="service")
+    assert vifs(wire) == {parent: ("hv2", "tap9", None, "api"), second: ("hv2", "tap9", 30, "trunk")}
+    wire.ask("PUT", f"ports/{parent}", {"port": {"binding:host_id": "hv1"}}, who="service")
+    assert vifs(wire) == {}, "what is plugged elsewhere is not this port any more"
+
+
+def test_a_subport_has_no_interface_of_its_own(wire: Wire) -> None:
+    parent, inner = port(wire), port(wire)
+    wire.make("trunks", port_id=parent, sub_ports=[sub_port(inner, 20)])
+    answer = wire.ask("POST", "vifs", {"vif": {"port_id": inner, "host": "hv1", "interface": "x"}}, who="service")
+    assert (answer.status, answer.error) == (409, "PortInUse")
+    wire.make("vifs", "service", port_id=parent, host="hv1", interface="tap1")
+    [vif] = [vif for vif in wire.ask("GET", "vifs").body["vifs"] if vif["port_id"] == inner]
+    for answer in (wire.ask("DELETE", f"vifs/{vif['id']}", who="service"),
+                   wire.ask("PUT", f"ports/{inner}/unplug", {}, who="service")):
+        assert (answer.status, answer.error) == (409, "PortInUse")
+    assert set(vifs(wire)) == {parent, inner}
+
+
+def test_a_parent_is_not_plugged_where_a_vlan_of_its_trunk_is_taken(wire: Wire) -> None:
+    other, parent, inner = port(wire), port(wire), port(wire)
+    wire.make("vifs", "service", port_id=other, host="hv1", interface="eth7", vlan=20)
+    wire.make("trunks", port_id=parent, sub_ports=[sub_port(inner, 20)])
+    before = wire.dump()
+    answer = wire.ask("POST", "vifs", {"vif": {"port_id": parent, "host": "hv1", "interface": "eth7"}}, who="service")
+    assert (answer.status, answer.error) == (409, "InterfaceInUse")
+    assert "VLAN 20 of interface eth7" in answer.body["NeutronError"]["message"]
+    assert wire.dump() == before
+
+
+def test_a_trunk_is_active_when_all_that_it_carries_is(wire: Wire) -> None:
+    parent, inner = port(wire), port(wire)
+    trunk = wire.make("trunks", port_id=parent, sub_ports=[sub_port(inner, 20)])
+
+    def forwards(identifier: str) -> None:
+        """As its switch says."""
+        with wire.database.write() as session:
+            status.set_alive(session, "hv1", True)
+            status.acknowledge(session, {identifier: 1})
+
+    def shown() -> str:
+        return str(wire.ask("GET", f"trunks/{trunk['id']}").body["trunk"]["status"])
+
+    wire.make("vifs", "service", port_id=parent, host="hv1", interface="tap1")
+    assert shown() == "DOWN"
+    forwards(parent)
+    assert shown() == "BUILD"
+    assert len(wire.ask("GET", "trunks?status=BUILD").body["trunks"]) == 1
+    forwards(inner)
+    assert shown() == "ACTIVE"
+    assert [len(wire.ask("GET", f"trunks?status={wanted}&limit=1").body["trunks"])
+            for wanted in ("ACTIVE", "BUILD")] == [1, 0]
+
+
 def test_a_disabled_trunk_is_only_enabled(wire: Wire) -> None:
     inner = port(wire)
     trunk = wire.make("trunks", port_id=port(wire), sub_ports=[sub_port(inner)], admin_state_up=False)
@@ -173,11 +246,11 @@ def test_trunks_are_of_own_ports(wire: Wire) -> None:
     guest = wire.make("ports", "bob", network_id=shared["id"])["id"]
     trunk = wire.make("trunks", port_id=port(wire))
     before = wire.dump()
-    for identifier, status, error in ((theirs, 404, "PortNotFound"), (GONE, 404, "PortNotFound"),
-                                      (guest, 403, "PolicyNotAuthorized")):
+    for identifier, code, error in ((theirs, 404, "PortNotFound"), (GONE, 404, "PortNotFound"),
+                                    (guest, 403, "PolicyNotAuthorized")):
         made = wire.ask("POST", "trunks", {"trunk": {"port_id": identifier}})
         added = act(wire, trunk, "add_subports", sub_port(identifier))
-        assert (made.status, made.error) == (added.status, added.error) == (status, error)
+        assert (made.status, made.error) == (added.status, added.error) == (code, error)
     for action in ("add_subports", "remove_subports"):
         assert act(wire, trunk, action, sub_port(theirs), who="bob").error == "TrunkNotFound"
         assert act(wire, trunk, action, sub_port(theirs), who="reader").status == 403

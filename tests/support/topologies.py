@@ -413,6 +413,31 @@ def filtered() -> Facts:
     yield from vm(18, 1, 1, security=False)
 
 
+def on_vlan(facts: Facts, interface: str, vlan: int) -> Facts:
+    """The same machine's port, on a VLAN of an interface instead of one of its own."""
+    for key, fact in facts:
+        if isinstance(fact, Attachment):
+            yield key, replace(fact, interface=interface, vlan=vlan)
+        elif not isinstance(fact, Link):
+            yield key, fact
+
+
+def trunked() -> Facts:
+    """tap11 carries VLANs 20 and 30 of networks 2 and 3; the first two networks are behind a router."""
+    for number in (1, 2):
+        yield from hypervisor(number)
+    for number in (1, 2, 3):
+        yield from network(number)
+        yield from subnet(number)
+    yield from router(1, 1, 2)
+    yield from vm(11, 1, 1)
+    yield from vm(12, 1, 1)
+    yield from on_vlan(vm(21, 2, 1), "tap11", 20)
+    yield from vm(22, 2, 1)
+    yield from vm(23, 2, 2)
+    yield from on_vlan(vm(31, 3, 1), "tap11", 30)
+
+
 ALL = {topology.__name__: topology for topology in (
     one_network, two_tenants, routed, isolated, limited, marked, layer2, paired, behind, public, dual_stack, filtered,
-    gatewayed)}
+    gatewayed, trunked)}
