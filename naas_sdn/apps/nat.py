@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from naas_sdn.apps import external, wire
 from naas_sdn.apps.contract import Group, PacketIn, Scope
+from naas_sdn.apps.nat_errors import ERRORS
 from naas_sdn.apps.provider import FROM_WIRE, MULTICAST
 from naas_sdn.model.store import Key, View
 from naas_sdn.model.values import ExternalGateway, Fact, FloatingIp, Landing, Member, Network, Outlet, Port, Router
@@ -136,7 +137,7 @@ def _at_exit(router: Router, gateway: ExternalGateway, network: Network, port: P
     yield _arp_from_wire(network, address, port.mac)
     # What a probe is answered ends here; others on the network have no use for it.
     yield Flow(Table.UNNAT, 320, match({**to_it, FLAGS: FROM_WIRE}, eth_type=ARP, arp_op=REPLY, arp_tpa=int(address)),
-               (SetField(REASON, Reason.NEXT_HOP),), Table.PUNT)
+               (SetField(REASON, Reason.OUTSIDE),), Table.PUNT)
     yield from _expired(to_it)
     yield Flow(Table.UNNAT, 130, match(to_it, eth_type=IPV4, nw_proto=ICMP, ip_dst=int(address),
                                        icmp_type=ECHO_REQUEST, icmp_code=0), goto=Table.ANSWER)
@@ -177,10 +178,17 @@ def _translated(router: Router, network: Network, floating: FloatingIp) -> Itera
     to_it: dict[str, Value] = {NET: network.key, "eth_dst": floating.mac}
     yield _arp_from_wire(network, floating.ip, floating.mac)
     yield from _expired(to_it)
-    yield Flow(Table.UNNAT, 120, match(to_it, eth_type=IPV4, ip_dst=int(floating.ip)),
-               (SetField("ip_dst", int(floating.fixed)), SetField(RT, router.key)), Table.EDGE)
-    yield Flow(Table.NAT, 200, match({RT: router.key}, eth_type=IPV4, ip_src=int(floating.fixed)),
-               (*_out(network, floating.mac), SetField("ip_src", int(floating.ip))), Table.NEXT_HOP)
+    inward = (SetField("ip_dst", int(floating.fixed)), SetField(RT, router.key))
+    outward = (*_out(network, floating.mac), SetField("ip_src", int(floating.ip)))
+    yield Flow(Table.NAT, 200, match({RT: router.key}, eth_type=IPV4, ip_src=int(floating.fixed)), outward,
+               Table.NEXT_HOP)
+    yield Flow(Table.UNNAT, 120, match(to_it, eth_type=IPV4, ip_dst=int(floating.ip)), inward, Table.EDGE)
+    quoting = SetField(REASON, Reason.OUTSIDE)
+    for kind in ERRORS:
+        error = {"eth_type": IPV4, "nw_proto": ICMP, "icmp_type": kind}
+        yield Flow(Table.UNNAT, 130, match(to_it, **error, ip_dst=int(floating.ip)), (*inward, quoting), Table.PUNT)
+        yield Flow(Table.NAT, 210, match({RT: router.key}, **error, ip_src=int(floating.fixed)), (*outward, quoting),
+                   Table.PUNT)
 
 
 def _arp_from_wire(network: Network, ip: IPv4Address, mac: int) -> Flow:
@@ -193,7 +201,7 @@ def _outlet(view: View, network_id: str) -> Iterator[Flow]:
     network = view.network(network_id)
     if network is None or not network.admin_up:
         return
-    told = (SetField(REASON, Reason.NEXT_HOP), Resubmit(Table.PUNT))
+    told = (SetField(REASON, Reason.OUTSIDE), Resubmit(Table.PUNT))
     for subnet in external.subnets_of(view, network_id):
         if subnet.gateway is not None:
             where: dict[str, Value] = {NET: network.key, FLAGS: FROM_WIRE, "arp_spa": int(subnet.gateway)}

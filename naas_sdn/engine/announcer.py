@@ -72,7 +72,8 @@ class Announcements:
                 due.sent += 1
                 interval = due.announcement.interval
                 if due.sent < INITIAL:
-                    interval = min(interval, INITIAL_INTERVAL)
+                    # The physical network must know at once where an address is, though a frame may be lost.
+                    interval = min(interval, INITIAL_INTERVAL if due.announcement.uplink is None else 1.0)
                 due.when = now + interval * random.uniform(SHORTEST, 1)
                 yield due.announcement
         self._next = min((due.when for due in self._due.values()), default=float("inf"))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from naas_sdn import errors, runtime
+from naas_sdn.apps import nat_errors
 from naas_sdn.apps.contract import App, PacketIn, Scope
 from naas_sdn.apps.provider import uplink_number
 from naas_sdn.apps.wire import tagged
@@ -36,6 +37,9 @@ share the processor, the later the first is done."""
 GRACE = 20.0
 """Seconds that switches have to reconnect after the controller's start before they count as gone."""
 
+
+FROM_CONTROLLER = 0xFFFFFFFD
+"""The port of what the controller itself sends (OFPP_CONTROLLER): it may leave by any."""
 
 PUNTS = frozenset(Reason)
 
@@ -156,10 +160,11 @@ class Engine:
         """Answer a punt out of the port that it came from, or fetch what it missed."""
         number = punt.fields.get(REASON, 0)
         view = View(self.compiler.store, switch.host)
+        if number == Reason.OUTSIDE:
+            self._hear(switch, view, punt)
+            return
         if punt.fields.get(FLAGS, 0) & Flag.UPLINK:
-            if number == Reason.NEXT_HOP:
-                self._next_hops.hear(punt.fields.get(NET, 0), punt.data, time.monotonic())
-            elif number == Reason.UNKNOWN_HOP:
+            if number == Reason.UNKNOWN_HOP:
                 self._fetch_for_outside(view, punt)
             return
         port = view.port_of_key(punt.fields.get(IN, 0))
@@ -189,6 +194,15 @@ class Engine:
             here.ask(port.id, found)
             if punt.complete:
                 here.resume(number, RESUME[reason], punt)
+
+    def _hear(self, switch: Switch, view: View, punt: Punt) -> None:
+        key = punt.fields.get(NET, 0)
+        found = nat_errors.corrected(view, key, punt.data) if punt.complete else None
+        if found is not None:
+            frame, table = found
+            switch.resume(FROM_CONTROLLER, table, Punt(punt.fields, frame, complete=True))
+        elif punt.fields.get(FLAGS, 0) & Flag.UPLINK:
+            self._next_hops.hear(key, punt.data, time.monotonic())
 
     def _fetch_for_outside(self, view: View, punt: Punt) -> None:
         """What comes in by a gateway is for a machine of a wide network: this hypervisor gets to know of its port."""

@@ -66,7 +66,7 @@ def indexes(kind: str, fact: Fact) -> Iterator[tuple[Key, Any]]:
             if fact.gateway is not None:
                 yield Key("routers with a gateway", ""), fact.id
         case FloatingIp():
-            yield Key("floating addresses", ""), fact.id
+            yield Key("floating address", (fact.network_id, fact.ip)), fact.id
         case Route():
             for subnet_id in fact.subnet_ids:
                 yield Key("routes of subnet", subnet_id), fact.id
@@ -245,6 +245,11 @@ class View:
     def floating_ip(self, identifier: str) -> FloatingIp | None:
         found: FloatingIp | None = self._fact("floating_ip", identifier)
         return found
+
+    def floating_ip_at(self, network_id: str, ip: Any) -> FloatingIp | None:
+        """The one with this address of an external network."""
+        found = self._elements("floating address", (network_id, ip))
+        return self.floating_ip(found[0]) if found else None
 
     def sighting(self, network_id: str, ip: Any) -> Sighting | None:
         """Who has this address of a physical network."""

@@ -96,7 +96,7 @@ class Reason(IntEnum):
     NO_EXIT = 45            # no hypervisor leads to the external network of the router
     NO_CONNECTION = 46      # to a router's external address, of no connection from inside
     NAT_EXHAUSTED = 47      # the router's external address has no port left
-    NEXT_HOP = 48           # a punt: ARP of the gateway of an external network
+    OUTSIDE = 48            # a punt: ARP of an external network's gateway, an error about a floating address's packet
     EXPIRED = 49            # from outside, with no hop left
     ROUTER_SOLICITATION = 38
     DHCPV6 = 39

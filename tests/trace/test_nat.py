@@ -107,9 +107,9 @@ def test_one_hypervisor_answers_for_each_address(cloud: Cloud, host: str, addres
 def test_the_gateway_out_there_is_heard_where_it_matters(cloud: Cloud) -> None:
     told = arp(254, "10.9.0.212", arp_op="2", arp_spa="10.9.0.1", arp_sha="00:00:00:00:aa:aa",
                dl_src="00:00:00:00:aa:aa", dl_dst=text_mac(TRANSLATING), arp_tha=text_mac(TRANSLATING))
-    assert outcome(cloud.from_wire("hv1", told, 109)) == (["controller:NEXT_HOP"], set())
+    assert outcome(cloud.from_wire("hv1", told, 109)) == (["controller:OUTSIDE"], set())
     moved = arp(254, "10.9.0.1", arp_spa="10.9.0.1", dl_src="00:00:00:00:aa:aa", arp_sha="00:00:00:00:aa:aa")
-    assert outcome(cloud.from_wire("hv1", moved, 109)) == (["controller:NEXT_HOP", "tap91"], set())
+    assert outcome(cloud.from_wire("hv1", moved, 109)) == (["controller:OUTSIDE", "tap91"], set())
     other = arp(254, "10.9.0.9", arp_op="2", arp_spa="10.9.0.9", arp_sha="00:00:00:00:aa:ab", dl_dst=BROADCAST)
     assert outcome(cloud.from_wire("hv1", other, 109)) == (["tap91"], set()), "of no interest"
 
