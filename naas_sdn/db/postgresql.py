@@ -4,6 +4,7 @@ The driver, psycopg2, lets other green threads run while it waits: eventlet give
 """
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -14,11 +15,17 @@ from naas_sdn import runtime
 from naas_sdn.db.engines import Engines
 from naas_sdn.errors import ConfigurationError
 
+LOG = logging.getLogger(__name__)
+
 DRIVER = "postgresql+psycopg2"
 """Named, for what `postgresql` alone means differs between versions of SQLAlchemy."""
 
 WRITERS, READERS = 2, 4
 """Transactions, and so connections, of one process. More writers meet one another more often than they save time."""
+
+LOCKS = 1024
+"""max_pred_locks_per_transaction: of a table, a transaction's reads are told from others' writes by up to half as many
+pages; one that has read more has read all of it, and meets whoever writes there. A quota reads a project's ports."""
 
 CONNECT = 5.0
 """Seconds that a new connection may take; libpq's own limit does not hold where others run meanwhile."""
@@ -75,13 +82,16 @@ def open_engines(url: URL) -> Engines:
 def require_order(url: URL) -> None:
     """Text must sort by its bytes, as on SQLite: pages of lists and their markers rely on it.
 
+    What makes transactions meet more often than they need is said in the log.
+
     Raises ConfigurationError, or SQLAlchemyError when it cannot be asked.
     """
     engine = _engine(url, 1, "AUTOCOMMIT")
     try:
         with engine.connect() as connection:
-            encoding, provider, collation = connection.execute(text(
-                "SELECT pg_encoding_to_char(encoding), datlocprovider::text, datcollate FROM pg_database "
+            encoding, provider, collation, locks = connection.execute(text(
+                "SELECT pg_encoding_to_char(encoding), datlocprovider::text, datcollate, "
+                "current_setting('max_pred_locks_per_transaction')::int FROM pg_database "
                 "WHERE datname = current_database()")).one()
     finally:
         engine.dispose()
@@ -89,6 +99,9 @@ def require_order(url: URL) -> None:
         raise ConfigurationError(
             f"Database {url.database} has encoding {encoding} and collation {collation}; it must be made by "
             f"createdb --template=template0 --encoding=UTF8 --locale=C {url.database}.")
+    if locks < LOCKS:
+        LOG.warning("PostgreSQL has max_pred_locks_per_transaction = %d; with less than %d, requests of projects with "
+                    "many ports stop each other", locks, LOCKS)
 
 
 def _engine(url: URL, connections: int, isolation: Any, **options: Any) -> Engine:

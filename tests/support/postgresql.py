@@ -29,7 +29,8 @@ SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "of
             "listen_addresses": "", "max_connections": "200", "shared_buffers": "64MB", "max_wal_size": "2GB",
             "max_prepared_transactions": "2", "logging_collector": "off"}
 TEMPLATE = "naas_template"
-DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on",
+           "max_pred_locks_per_transaction": "1024"}
 """As in production, for what is measured."""
 USER = "naas"
 """Who owns the databases, and may do nothing else."""

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from naas_sdn import runtime
-from naas_sdn.db import journal
+from naas_sdn.db import journal, postgresql
 from naas_sdn.db import session as session_module
 from naas_sdn.db.load import load_all
 from naas_sdn.db.migrations import migrate
@@ -297,3 +297,14 @@ def test_two_who_migrate_at_once(postgresql: Cluster, tmp_path: Path) -> None:
             assert process.wait(60) == 0
         with opened(url) as database, database.read() as session:
             assert session.query(KeyRow).count() == 0
+
+
+def test_a_server_that_remembers_too_little_of_reads_is_told_of(
+        database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is at its default here."""
+    migrate(database.url)
+    assert "max_pred_locks_per_transaction = 64" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(postgresql, "LOCKS", 64)
+    migrate(database.url)
+    assert caplog.text == ""
