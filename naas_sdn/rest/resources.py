@@ -99,10 +99,11 @@ LEG = record({"subnet_id": uuid, "destination": cidr, "nexthop": nullable(ip)})
 INTERFACE_INFO = record({"id": uuid, "project_id": TEXT, "tenant_id": TEXT, "port_id": uuid, "network_id": uuid,
                          "subnet_id": uuid, "subnet_ids": list_of(uuid)})
 COUNT = integer(0, 2**63 - 1)
+DROPPED = record(dict.fromkeys(("rate_limit_in", "rate_limit_out", "punt_limit", "answer_limit", "interface_in",
+                                "interface_out"), COUNT))
 STATISTICS = record({"statistics": record(
     {"bytes_in": COUNT, "packets_in": COUNT, "bytes_out": COUNT, "packets_out": COUNT, "updated_at": nullable(TEXT),
-     "dropped_packets": record(dict.fromkeys(("rate_limit_in", "rate_limit_out", "punt_limit", "answer_limit",
-                                              "interface_in", "interface_out"), COUNT))},
+     "dropped_packets": DROPPED},
     {"network_id": uuid, "port_id": uuid, "vif_id": uuid})})
 
 BINDING = record({"host": TEXT, "vif_type": TEXT, "vnic_type": TEXT, "status": TEXT, "profile": free_record,
@@ -361,6 +362,11 @@ COLLECTIONS = (
         A("project_id", TEXT, "FS"), A("tenant_id", TEXT, "FS"), A("ip_version", integer(4, 6), "F"),
         A("total_ips", integer(0, 2**128)), A("used_ips", INT32), A("subnet_ip_availability", list_of(free_record)),
     ), layer3=True, key="network_id"),
+    Collection("statistics", "statistic", (
+        A("port_id", TEXT, "FS"), A("network_id", TEXT, "FS"), A("project_id", TEXT, "FS"), A("tenant_id", TEXT, "FS"),
+        A("name", TEXT, "FS"), A("bytes_in", COUNT), A("packets_in", COUNT), A("bytes_out", COUNT),
+        A("packets_out", COUNT), A("dropped_packets", DROPPED), A("updated_at", nullable(TEXT)),
+    ), key="port_id"),
     Collection("hypervisors", "hypervisor", (
         A("id", TEXT, "FS"), A("name", TEXT, "FS"), A("datapath_id", TEXT, "FS"), A("vtep", TEXT, "FS"),
         A("alive", boolean, "FS"), A("availability_zone", TEXT, "FS"), A("certificate", nullable(TEXT)),

@@ -25,6 +25,7 @@ from naas_sdn.service.floating_ips import FloatingIps
 from naas_sdn.service.hypervisors import Hypervisors
 from naas_sdn.service.limits import Limits
 from naas_sdn.service.networks import Networks
+from naas_sdn.service.port_statistics import PortStatistics
 from naas_sdn.service.ports import Ports
 from naas_sdn.service.qos import Policies
 from naas_sdn.service.qos_kinds import KINDS
@@ -78,6 +79,7 @@ def resources(plugins: Plugins, conf: cfg.ConfigOpts) -> dict[str, Resource]:
         "address_groups": Shared(AddressGroups(limits), "address_group"),
         "quotas": Quotas(usual),
         "network_ip_availabilities": Availabilities(),
+        "statistics": PortStatistics(),
         "hypervisors": Hypervisors(),
         "agents": Agents(options.bridge, options.datapath_type),
         "availability_zones": AvailabilityZones(("network", "router") if plugins.has_l3 else ("network",)),

@@ -199,6 +199,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         "get_quotas": ADMIN, "get_quota": "rule:admin_or_owner", "update_quota": ADMIN, "delete_quota": ADMIN,
     },
     "network-ip-availabilities": {"get_network_ip_availability": OPERATOR},
+    "statistics": {"get_statistic": ANY},
     "hypervisors": {"get_hypervisor": OPERATOR},
     "agents": {"get_agent": ADMIN, "update_agent": ADMIN, "delete_agent": ADMIN},
     "qos/policies": {

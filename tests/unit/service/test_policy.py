@@ -129,7 +129,7 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
         "trunk", "bridge", "security_group", "policy")): [*MEMBERS, "service", "reader"],
     ("get_subnet", "get_port", "get_vif"): [*MEMBERS, "service", "reader", "network", "network reader"],
     ("get_security_group_rule",): [*MEMBERS, "service", "reader", "group"],
-    ("get_default_security_group_rule",): list(SITUATIONS),
+    ("get_default_security_group_rule", "get_statistic"): list(SITUATIONS),
     ("get_quota",): [*MEMBERS, "reader", "nobody"],
     tuple(f"{verb}_policy" for verb in ("create", "update", "delete")): ["admin", "manager"],
     tuple(f"{verb}_policy_{kind}_rule" for verb in ("create", "update", "delete") for kind in (
