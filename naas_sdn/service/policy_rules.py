@@ -177,6 +177,7 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
     "trunks": {
         "get_trunk": READER,
         **_owned("trunk"), **_tags("trunk"), "add_subports": MEMBER, "remove_subports": MEMBER,
+        "get_subports": READER,
     },
     "bridges": {
         "get_bridge": READER,
@@ -207,7 +208,12 @@ COLLECTIONS: Mapping[str, Mapping[str, str]] = {
         **_owned("policy", _both({"shared": ADMIN}), who=MANAGER), **_tags("policy"),
     },
     **{f"qos/policies/{{policy_id}}/{kind.member}s": {
-        f"{verb}_policy_{kind.member}": either(ADMIN, PARENT_MANAGER) for verb in _CRUD} for kind in KINDS.values()},
+        f"get_policy_{kind.member}": ANY,
+        **{f"{verb}_policy_{kind.member}": either(ADMIN, PARENT_MANAGER) for verb in _CRUD},
+    } for kind in KINDS.values()},
+    **{f"qos/alias_{kind.member}s": {f"get_alias_{kind.member}": ANY} for kind in KINDS.values()},
+    "qos/rule-types": {"get_rule_type": ANY},
+    "availability_zones": {"get_availability_zone": ANY},
 }
 """By the path below /v2.0 that they are about."""
 

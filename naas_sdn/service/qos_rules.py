@@ -54,11 +54,16 @@ class Rules(Refusing):
         touch(policy)
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return shown_rule(self._row(visible_policy(session, context, parent["policy_id"]), identifier))
+        policy = visible_policy(session, context, parent["policy_id"])
+        if not self._readable(context, policy):
+            raise QosRuleNotFound(identifier)
+        return shown_rule(self._row(policy, identifier))
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
-        of_policy = (QosRuleRow.policy_id == visible_policy(session, context, parent["policy_id"]).id) & (
-            QosRuleRow.type == self.kind.name)
+        policy = visible_policy(session, context, parent["policy_id"])
+        if not self._readable(context, policy):
+            return []
+        of_policy = (QosRuleRow.policy_id == policy.id) & (QosRuleRow.type == self.kind.name)
         # As the clause it holds for a marker, as a condition for operators too.
         rows = find_rows(session, context, QosRuleRow, query, QosRuleNotFound, clause=of_policy,
                          conditions=[of_policy], columns=_columns_of(self.kind))
@@ -87,9 +92,11 @@ class Rules(Refusing):
 
     def _policy(self, session: Session, context: Context, parent: Mapping[str, str], verb: str) -> QosPolicyRow:
         policy = visible_policy(session, context, parent["policy_id"])
-        require(context, f"{verb}_policy_{self.kind.member}", {
-            "project_id": policy.project_id, "policy_id": policy.id, "ext_parent:project_id": policy.project_id})
+        require(context, f"{verb}_policy_{self.kind.member}", _target(policy))
         return policy
+
+    def _readable(self, context: Context, policy: QosPolicyRow) -> bool:
+        return context.may(f"get_policy_{self.kind.member}", _target(policy))
 
     def _row(self, policy: QosPolicyRow, identifier: str) -> QosRuleRow:
         """A rule of another policy, or of another type, is not there."""
@@ -97,6 +104,10 @@ class Rules(Refusing):
             if (row.id, row.type) == (identifier, self.kind.name):
                 return row
         raise QosRuleNotFound(identifier)
+
+
+def _target(policy: QosPolicyRow) -> Attributes:
+    return {"project_id": policy.project_id, "policy_id": policy.id, "ext_parent:project_id": policy.project_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +126,15 @@ class AliasedRules(Refusing):
         self.rules.delete(session, context, identifier, {"policy_id": row.policy_id})
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
-        return shown_rule(self._visible(session, context, identifier))
+        row = self._visible(session, context, identifier)
+        if not context.may(f"get_alias_{self.rules.kind.member}"):
+            raise QosRuleNotFound(identifier)
+        return shown_rule(row)
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         kind = self.rules.kind
+        if not context.may(f"get_alias_{kind.member}"):
+            return []
         rows = find_rows(session, context, QosRuleRow, query, QosRuleNotFound, clause=RULE_SEEN,
                          conditions=[QosRuleRow.type == kind.name], columns=_columns_of(kind))
         return [shown_rule(row) for row in rows]
@@ -142,7 +158,7 @@ class RuleTypes(Refusing):
 
     def get(self, session: Session, context: Context, identifier: str, parent: Mapping[str, str]) -> Attributes:
         """With its parameters for operators. Raises QosRuleTypeNotFound."""
-        if identifier not in KINDS:
+        if identifier not in KINDS or not context.may("get_rule_type"):
             raise QosRuleTypeNotFound(identifier)
         shown: Attributes = {"type": identifier}
         if context.is_admin:
@@ -153,6 +169,8 @@ class RuleTypes(Refusing):
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
         """Those that are enforced, which `all_supported` means too here; with `all_rules` those that are kept also."""
+        if not context.may("get_rule_type"):
+            return []
         everything = True in query.filters.get("all_rules", ())
         wanted = query.filters.get("type", tuple(KINDS))
         return [{"type": kind.name} for kind in KINDS.values()

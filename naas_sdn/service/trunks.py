@@ -115,7 +115,9 @@ class Trunks:
         return self._changed(session, row)
 
     def get_subports(self, session: Session, context: Context, identifier: str, body: Attributes) -> Attributes:
-        return {"sub_ports": self.get(session, context, identifier, {})["sub_ports"]}
+        row = visible(session, context, TrunkRow, identifier, TrunkNotFound, SEEN, WHOLE)
+        require_owner(context, row, "get_subports")
+        return {"sub_ports": _shown(session, [row])[0]["sub_ports"]}
 
     @staticmethod
     def _changed(session: Session, row: TrunkRow) -> Attributes:

@@ -36,7 +36,7 @@ def require(session: Session, hints: Collection[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityZones(Refusing):
-    """Everybody may list them. `resources`: of what kinds."""
+    """Everybody may list them, by default. `resources`: of what kinds."""
 
     resources: tuple[str, ...]
 
@@ -44,6 +44,8 @@ class AvailabilityZones(Refusing):
         raise AvailabilityZoneNotFound(identifier)
 
     def find(self, session: Session, context: Context, query: Query, parent: Mapping[str, str]) -> list[Attributes]:
+        if not context.may("get_availability_zone"):
+            return []
         found = [{"name": name, "resource": resource, "state": "available" if up else "unavailable"}
                  for name, up in zones(session).items() for resource in self.resources]
         wanted = [item for item in found if all(item[name] in values for name, values in query.filters.items())]

@@ -206,3 +206,28 @@ def configured(path: Path, folder: Path | None = None) -> config.ConfigOpts:
     options = path.parent / "naas-sdn.conf"
     options.write_text(f"[oslo_policy]\npolicy_file = {path}\n" + (f"policy_dirs = {folder}\n" if folder else ""))
     return config.load(files=[str(options)])
+
+
+def test_what_is_read_of_rules_zones_and_subports_is_closed_too(lab: Wire, path: Path) -> None:
+    policy = make(lab, "qos/policies", "policy", name="p")["id"]
+    rule = ask(lab, "alice", "admin", "POST", f"qos/policies/{policy}/bandwidth_limit_rules",
+               {"bandwidth_limit_rule": {"max_kbps": 1000}}).body["bandwidth_limit_rule"]["id"]
+    network = make(lab, "networks", "network")["id"]
+    trunk = make(lab, "trunks", "trunk", port_id=make(lab, "ports", "port", network_id=network)["id"])["id"]
+    lists = (f"qos/policies/{policy}/bandwidth_limit_rules", "qos/alias_bandwidth_limit_rules", "qos/rule-types",
+             "statistics")
+    single = (f"{lists[0]}/{rule}", f"{lists[1]}/{rule}", "qos/rule-types/bandwidth_limit",
+              f"trunks/{trunk}/get_subports")
+
+    def counts() -> list[int]:
+        return [len(next(iter(ask(lab, "alice", "reader", "GET", place).body.values()))) for place in lists]
+
+    def statuses() -> list[int]:
+        return [ask(lab, "alice", "reader", "GET", place).status for place in single]
+
+    assert min(counts()) > 0 and statuses() == [200] * 4
+    path.write_text("".join(f'"get_{name}": "!"\n' for name in (
+        "policy_bandwidth_limit_rule", "alias_bandwidth_limit_rule", "rule_type", "subports", "statistic",
+        "availability_zone")))
+    assert counts() == [0] * 4 and statuses() == [404, 404, 404, 403]
+    assert ask(lab, "alice", "reader", "GET", "availability_zones").body == {"availability_zones": []}

@@ -78,6 +78,7 @@ ADMIN, OPERATORS = ["admin"], ["admin", "service"]
 MEMBERS = ["admin", "manager", "member"]
 PORT_MEMBERS = [*MEMBERS, "service"]
 ON_NETWORK = ["admin", "network", "service"]
+QOS_KINDS = ("bandwidth_limit", "dscp_marking", "packet_rate_limit", "minimum_bandwidth", "minimum_packet_rate")
 EXPECTED: Mapping[tuple[str, ...], list[str]] = {
     tuple(f"{verb}_{member}" for verb in ("create", "update", "delete") for member in (
         "network", "subnetpool", "address_scope", "address_group", "rbac_policy", "router", "floatingip", "route",
@@ -129,12 +130,13 @@ EXPECTED: Mapping[tuple[str, ...], list[str]] = {
         "trunk", "bridge", "security_group", "policy")): [*MEMBERS, "service", "reader"],
     ("get_subnet", "get_port", "get_vif"): [*MEMBERS, "service", "reader", "network", "network reader"],
     ("get_security_group_rule",): [*MEMBERS, "service", "reader", "group"],
-    ("get_default_security_group_rule", "get_statistic"): list(SITUATIONS),
+    ("get_default_security_group_rule", "get_statistic", "get_rule_type", "get_availability_zone"): list(SITUATIONS),
+    tuple(f"get_{of}_{kind}_rule" for of in ("policy", "alias") for kind in QOS_KINDS): list(SITUATIONS),
+    ("get_subports",): [*MEMBERS, "service", "reader"],
     ("get_quota",): [*MEMBERS, "reader", "nobody"],
     tuple(f"{verb}_policy" for verb in ("create", "update", "delete")): ["admin", "manager"],
-    tuple(f"{verb}_policy_{kind}_rule" for verb in ("create", "update", "delete") for kind in (
-        "bandwidth_limit", "dscp_marking", "packet_rate_limit", "minimum_bandwidth", "minimum_packet_rate")): [
-            "admin", "parent"],
+    tuple(f"{verb}_policy_{kind}_rule" for verb in ("create", "update", "delete") for kind in QOS_KINDS): [
+        "admin", "parent"],
 }
 """Which of SITUATIONS may, by default; what is not here is what rules are made of."""
 
