@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from naas_sdn import nova, runtime
 from naas_sdn.commands.options import open_database
+from naas_sdn.db import postgresql
 from naas_sdn.db.session import Database
 from naas_sdn.engine.desk import Desk
 from naas_sdn.engine.engine import Engine
@@ -37,6 +38,9 @@ RESPAWN = 1.0
 def serve(conf: cfg.ConfigOpts, config_files: Sequence[str]) -> None:
     """Run the controller until SIGTERM or SIGINT."""
     database = open_database(conf)
+    where = postgresql.parse(conf.database.connection)
+    if where is not None:
+        postgresql.advise(where)
     plugins = load_plugins(conf)
     # Made with API processes too, for what it cannot be made of would end each of them again and again.
     app = _api(database, plugins, conf)

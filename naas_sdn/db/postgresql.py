@@ -82,16 +82,13 @@ def open_engines(url: URL) -> Engines:
 def require_order(url: URL) -> None:
     """Text must sort by its bytes, as on SQLite: pages of lists and their markers rely on it.
 
-    What makes transactions meet more often than they need is said in the log.
-
     Raises ConfigurationError, or SQLAlchemyError when it cannot be asked.
     """
     engine = _engine(url, 1, "AUTOCOMMIT")
     try:
         with engine.connect() as connection:
-            encoding, provider, collation, locks = connection.execute(text(
-                "SELECT pg_encoding_to_char(encoding), datlocprovider::text, datcollate, "
-                "current_setting('max_pred_locks_per_transaction')::int FROM pg_database "
+            encoding, provider, collation = connection.execute(text(
+                "SELECT pg_encoding_to_char(encoding), datlocprovider::text, datcollate FROM pg_database "
                 "WHERE datname = current_database()")).one()
     finally:
         engine.dispose()
@@ -99,6 +96,17 @@ def require_order(url: URL) -> None:
         raise ConfigurationError(
             f"Database {url.database} has encoding {encoding} and collation {collation}; it must be made by "
             f"createdb --template=template0 --encoding=UTF8 --locale=C {url.database}.")
+
+
+def advise(url: URL) -> None:
+    """Say in the log what makes transactions meet more often than they need."""
+    engine = _engine(url, 1, "AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            locks = connection.execute(text(
+                "SELECT current_setting('max_pred_locks_per_transaction')::int")).scalar_one()
+    finally:
+        engine.dispose()
     if locks < LOCKS:
         LOG.warning("PostgreSQL has max_pred_locks_per_transaction = %d; with less than %d, requests of projects with "
                     "many ports stop each other", locks, LOCKS)

@@ -302,9 +302,11 @@ def test_two_who_migrate_at_once(postgresql: Cluster, tmp_path: Path) -> None:
 def test_a_server_that_remembers_too_little_of_reads_is_told_of(
         database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is at its default here."""
-    migrate(database.url)
+    where = postgresql.parse(database.url)
+    assert where is not None
+    postgresql.advise(where)
     assert "max_pred_locks_per_transaction = 64" in caplog.text
     caplog.clear()
     monkeypatch.setattr(postgresql, "LOCKS", 64)
-    migrate(database.url)
+    postgresql.advise(where)
     assert caplog.text == ""
